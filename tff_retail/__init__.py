@@ -1,0 +1,48 @@
+"""Federated training of product recognisers over the stores of a retail chain.
+
+    import tff_retail
+    summary = tff_retail.run(tff_retail.RunConfig(data=tff_retail.DataConfig(data_dir="chain")))
+
+Importing this package imports no TensorFlow; `run` does when it is first used.
+"""
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tff_retail.config import (
+    ConfigurationError,
+    DataConfig,
+    LearningConfig,
+    ModelConfig,
+    RunConfig,
+    RuntimeConfig,
+    ScheduleConfig,
+)
+
+if TYPE_CHECKING:
+    from tff_retail.program.run import run
+
+__all__ = [
+    "ConfigurationError",
+    "DataConfig",
+    "LearningConfig",
+    "ModelConfig",
+    "RunConfig",
+    "RuntimeConfig",
+    "ScheduleConfig",
+    "run",
+]
+
+# TensorFlow reads this when it is imported, so it must stand here, before the flags are parsed.
+# At level 2 it would still print three lines about GPU libraries at every start.
+if not any(argument.lstrip("-").startswith(("v=", "verbosity=")) for argument in sys.argv[1:]):
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+def __getattr__(name: str) -> Any:
+    if name == "run":
+        from tff_retail.program.run import run
+
+        return run
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

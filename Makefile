@@ -1,0 +1,49 @@
+# `make quickstart` shows what tff_retail does, `make test` that it works; `make help` lists all.
+#
+# The clone's folder may have any name: paths are relative, for make cannot handle spaces in
+# them, and tools are run as modules (`python -m pytest`), for the first line of a script cannot
+# either. Nothing is written outside the clone: a home and a place for temporary files lie in
+# .cache.
+
+ARGS ?=
+JOBS ?= 2
+
+PYTHON := env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME \
+  HOME="$$PWD/.cache/home" TMPDIR="$$PWD/.cache/tmp" .venv/bin/python
+LOCK := uv pip compile --quiet --generate-hashes --python-version 3.11 \
+  --python-platform x86_64-manylinux_2_31 --custom-compile-command "make lock"
+
+.DEFAULT_GOAL := help
+.PHONY: help venv quickstart check test soak bazel-test lock clean
+
+help:  ## This list.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+venv:  ## The environment .venv from the lock; GPU=1 adds the CUDA libraries.
+	@GPU=$(GPU) sh .ci/venv
+	@mkdir -p .cache/home .cache/tmp
+
+quickstart: venv  ## Five synthetic stores train one recogniser; ARGS="…" adds flags.
+	@$(PYTHON) -m tff_retail.quickstart $(ARGS)
+
+check: venv  ## Lint, format and types.
+	@$(PYTHON) -m ruff check
+	@$(PYTHON) -m ruff format --check
+	@$(PYTHON) -m mypy
+
+test: check  ## Everything: lint, types, unit and integration tests.
+	@$(PYTHON) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
+
+soak: venv  ## The long proofs: kills at random moments, bit for bit the same model.
+	@$(PYTHON) -m pytest -m soak $(ARGS)
+
+bazel-test: venv  ## The same tests as Bazel targets, offline (apt-get install bazel-bootstrap).
+	@bazel --output_user_root="$$PWD/.cache/bazel" test //tests/... $(ARGS)
+
+lock:  ## The requirements files from pyproject.toml, by uv; ARGS=--upgrade for newer versions.
+	@$(LOCK) --group dev --output-file requirements.txt pyproject.toml $(ARGS)
+	@$(LOCK) --group gpu --no-deps --output-file requirements-gpu.txt $(ARGS)
+
+clean:  ## Removes the environment and every cache; keeps data/ and runs/.
+	@find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+	@rm -rf .cache .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis bazel-*

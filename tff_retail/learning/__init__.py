@@ -1,0 +1,1 @@
+"""What is learned: models, processes, aggregators, optimisers. Pure TFF and Keras."""

@@ -1,0 +1,102 @@
+"""Names the products on photographs.
+
+    python -m tff_retail.recognize --model=runs/latest PHOTO… | FOLDER…
+
+prints one line a photograph: its path, the label and the score, and with `--top_k` the next best
+labels; `--json` prints one JSON object a line in place of that. A photograph that can't be read
+is one line too, and the rest go on. Exit code 0: all were recognised; 1: some could not be read;
+2: the command is wrong.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from absl import flags
+
+from tff_retail import flags as retail_flags
+from tff_retail.config import ConfigurationError, require
+
+if TYPE_CHECKING:
+    from tff_retail.program.recognition import Recognition
+
+
+def define_flags() -> None:
+    """The flags of this command."""
+    flags.DEFINE_string("model", None, "A run directory, a model folder or a .tflite file.")
+    flags.DEFINE_integer("top_k", 1, "How many labels to name for each photograph.")
+    flags.DEFINE_boolean("json", False, "Print one JSON object a line.")
+
+
+def main(argv: list[str]) -> int:
+    """Recognises every photograph; 1 if some could not be read, else 0."""
+    values = flags.FLAGS
+    require(bool(values.model), "model", "a run directory, a model folder or a file", values.model)
+    require(values.top_k >= 1, "top_k", "at least 1", values.top_k)
+    if len(argv) < 2:
+        raise ConfigurationError(
+            "recognize must be given photographs or folders, found none; "
+            "name them: python -m tff_retail.recognize --model=RUN PHOTO"
+        )
+    try:
+        return _recognize(values.model, argv[1:], values.top_k, is_json=values.json)
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; what Python still flushes at exit goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _recognize(model_path: str, paths: list[str], top_k: int, *, is_json: bool) -> int:
+    from tff_retail.program.photograph_search import find_photographs
+
+    photographs = find_photographs(paths)
+    if not photographs:
+        raise ConfigurationError(
+            f"recognize must be given photographs, found none in {', '.join(paths)!r}; "
+            "jpg, jpeg, png, webp and bmp are read"
+        )
+    # Only now, so that a wrong flag and --help answer at once.
+    from tff_retail.program.recognition import recognize_photographs
+    from tff_retail.program.released_model import load_released_model
+
+    model = load_released_model(model_path)
+    show: Callable[[Recognition], None] = _print_json if is_json else _print_text
+    has_failed = False
+    for recognition in recognize_photographs(model, photographs, top_k=top_k):
+        show(recognition)
+        has_failed |= recognition.error is not None
+    return 1 if has_failed else 0
+
+
+def _print_text(recognition: "Recognition") -> None:
+    if recognition.error is not None:
+        print(f"{_printable(recognition.path)}: {recognition.error}", file=sys.stderr, flush=True)
+        return
+    named = "  ".join(f"{label} {score:.1%}" for label, score in recognition.best)
+    print(f"{_printable(recognition.path)}: {named}", flush=True)
+
+
+def _print_json(recognition: "Recognition") -> None:
+    if recognition.error is not None:
+        values = {"photo": _printable(recognition.path), "error": recognition.error}
+    else:
+        label, score = recognition.best[0]
+        top_k = [{"label": name, "score": value} for name, value in recognition.best]
+        values = {
+            "photo": _printable(recognition.path),
+            "label": label,
+            "score": score,
+            "top_k": top_k,
+        }
+    print(json.dumps(values, ensure_ascii=False), flush=True)
+
+
+def _printable(path: str) -> str:
+    return os.fsencode(path).decode("utf-8", errors="replace")
+
+
+if __name__ == "__main__":
+    define_flags()
+    retail_flags.run_main(main)

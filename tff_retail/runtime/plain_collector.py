@@ -1,0 +1,168 @@
+"""Collects the updates of a cohort and sums them in the open.
+
+A collector turns a cohort into one sum. This one asks every store once and folds what comes back
+along the fixed tree of `merge_tree`; secure aggregation, which needs several exchanges with each
+store, is another collector.
+"""
+
+import concurrent.futures
+import dataclasses
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from tff_retail.runtime.merge_tree import MergeTree
+from tff_retail.runtime.part_session import PartSession
+from tff_retail.runtime.round_form import RoundForm
+from tff_retail.runtime.store import Store, StoreFailed, WorkRequest, WorkResult, WorkStopped
+
+Leaves = list[np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How one store of the cohort fared.
+
+    Attributes:
+      store: its name.
+      failure: why it gave nothing, or None.
+      report: what it tells of itself.
+      seconds: how long its work took; 0 where it failed.
+    """
+
+    store: str
+    failure: str | None
+    report: Mapping[str, float]
+    seconds: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Collection:
+    """The sum over a cohort.
+
+    Attributes:
+      total: the leaves of `update`'s second argument: the reported sum of the updates, then the
+        secure sums.
+      outcomes: one for each store, in the order of the cohort.
+    """
+
+    total: Leaves
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def num_results(self) -> int:
+        """How many stores gave a result."""
+        return sum(outcome.failure is None for outcome in self.outcomes)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Sum:
+    accumulator: Leaves
+    secure: Leaves
+
+
+class PlainCollector:
+    """Sums a cohort's updates with the graphs of a round form.
+
+    Args:
+      form: whose `zero`, `accumulate`, `merge` and `report` make the sum.
+      parallel_stores: stores asked at the same time.
+    """
+
+    def __init__(self, form: RoundForm, *, parallel_stores: int) -> None:
+        self._zero = PartSession(form["zero"])
+        self._accumulate = PartSession(form["accumulate"])
+        self._merge = PartSession(form["merge"])
+        self._report = PartSession(form["report"])
+        self._moduli = _moduli(form)
+        self._slots = [leaf.path.split("/")[0] for leaf in form["work"].result]
+        self._parallel_stores = parallel_stores
+        self._lock = threading.Lock()
+
+    def collect(
+        self,
+        cohort: Sequence[Store],
+        request: WorkRequest,
+        *,
+        on_store_done: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> Collection:
+        """Asks every store of the cohort and folds what comes back.
+
+        Args:
+          cohort: the stores, in the order of their positions.
+          request: what they are asked.
+          on_store_done: called as each store ends, one call at a time.
+
+        Raises:
+          WorkStopped: the run was asked to stop.
+        """
+        tree: MergeTree[_Sum] = MergeTree(len(cohort), self._join)
+        zero = self._zero()
+
+        def ask(position: int) -> Outcome:
+            store = cohort[position]
+            try:
+                result = store.run(request)
+            except StoreFailed as failure:
+                outcome = Outcome(store.name, str(failure), {}, 0.0)
+                with self._lock:
+                    tree.skip(position)
+                    on_store_done(outcome)
+                return outcome
+            outcome = Outcome(store.name, None, result.report, result.seconds)
+            with self._lock:
+                tree.put(position, self._leaf(zero, result))
+                on_store_done(outcome)
+            return outcome
+
+        outcomes = self._ask_all(ask, len(cohort))
+        total = tree.total(_Sum(zero, self._no_secure_sums()))
+        return Collection(self._report(total.accumulator) + total.secure, outcomes)
+
+    def close(self) -> None:
+        """Ends the sessions."""
+        for session in (self._zero, self._accumulate, self._merge, self._report):
+            session.close()
+
+    def _ask_all(self, ask: Callable[[int], Outcome], num_stores: int) -> tuple[Outcome, ...]:
+        with concurrent.futures.ThreadPoolExecutor(
+            max_workers=min(self._parallel_stores, max(num_stores, 1)),
+            thread_name_prefix="store",
+        ) as pool:
+            futures = [pool.submit(ask, position) for position in range(num_stores)]
+            try:
+                return tuple(future.result() for future in futures)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+    def _leaf(self, zero: Leaves, result: WorkResult) -> _Sum:
+        update = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot == "0"]
+        secure = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot != "0"]
+        return _Sum(self._accumulate([*zero, *update]), self._reduce(secure))
+
+    def _join(self, left: _Sum, right: _Sum) -> _Sum:
+        secure = [a + b for a, b in zip(left.secure, right.secure, strict=True)]
+        accumulator = self._merge([*left.accumulator, *right.accumulator])
+        return _Sum(accumulator, self._reduce(secure))
+
+    def _reduce(self, secure: Leaves) -> Leaves:
+        return [
+            value if modulus is None else np.mod(value, modulus).astype(value.dtype)
+            for value, modulus in zip(secure, self._moduli, strict=True)
+        ]
+
+    def _no_secure_sums(self) -> Leaves:
+        if self._moduli:
+            raise WorkStopped("No store gave a result, so there is nothing to sum securely.")
+        return []
+
+
+def _moduli(form: RoundForm) -> list[np.ndarray | None]:
+    """The modulus of every secure slot of `work`, in order; None for the sums without one."""
+    slots = [leaf.path.split("/")[0] for leaf in form["work"].result]
+    moduli = PartSession(form["secure_modular_sum_modulus"])
+    values = iter(moduli())
+    moduli.close()
+    return [next(values) if slot == "3" else None for slot in slots if slot != "0"]

@@ -1,0 +1,103 @@
+"""The round form: the handful of graphs that a federated round is made of.
+
+Parts and their order are those of `tff.backends.mapreduce.MapReduceForm` (Bonawitz et al. 2019,
+"Towards Federated Learning at Scale", section 2; TFF's package documentation):
+
+    prepare -> work at each store -> accumulate, merge -> report -> update
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+import tensorflow_federated as tff
+
+from tff_retail.runtime.graph_part import GraphPart
+
+PARTS = (
+    "prepare",
+    "work",
+    "zero",
+    "accumulate",
+    "merge",
+    "report",
+    "secure_sum_bitwidth",
+    "secure_sum_max_input",
+    "secure_modular_sum_modulus",
+    "update",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class RoundForm:
+    """A learning process as plain graphs, without a weight in any part but `initialize`.
+
+    Attributes:
+      initialize: gives the first state.
+      parts: the graphs of a round, by the names in `PARTS`.
+    """
+
+    initialize: GraphPart
+    parts: Mapping[str, GraphPart]
+
+    def __getitem__(self, name: str) -> GraphPart:
+        return self.parts[name]
+
+    @property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every part of a round, by name."""
+        return {name: self.parts[name].digest for name in PARTS}
+
+
+def compile_round_form(
+    initialize: tff.Computation,
+    next_computation: tff.Computation,
+) -> RoundForm:
+    """Compiles `(() -> S@SERVER)` and `(<S@SERVER, {D}@CLIENTS> -> <S@SERVER, M@SERVER>)`.
+
+    Raises:
+      TypeError: the computation has no round form, because a round of it needs more than one
+        exchange with each store.
+    """
+    form = tff.backends.mapreduce.get_map_reduce_form_for_computation(next_computation)
+    first = tff.backends.mapreduce.get_state_initialization_computation(initialize)
+    return RoundForm(_part(first), {name: _part(getattr(form, name)) for name in PARTS})
+
+
+def _part(computation: tff.framework.ConcreteComputation) -> GraphPart:
+    return GraphPart.from_computation(tff.framework.serialize_computation(computation))
+
+
+def save_round_form(form: RoundForm, folder: pathlib.Path) -> None:
+    """Writes the parts, and last of all their digests, which marks the folder complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    everything = {"initialize": form.initialize, **form.parts}
+    for name, part in everything.items():
+        _replace(folder / f"{name}.pb", part.computation)
+    digests = {name: part.digest for name, part in everything.items()}
+    _replace(folder / "digests.json", json.dumps(digests, indent=2).encode())
+
+
+def load_round_form(folder: pathlib.Path) -> RoundForm | None:
+    """Reads what `save_round_form` wrote; None where nothing complete and unharmed is there."""
+    try:
+        digests = json.loads((folder / "digests.json").read_text())
+        everything = {name: GraphPart((folder / f"{name}.pb").read_bytes()) for name in digests}
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    if set(digests) != {"initialize", *PARTS}:
+        return None
+    if any(part.digest != digests[name] for name, part in everything.items()):
+        return None
+    return RoundForm(everything.pop("initialize"), everything)
+
+
+def _replace(path: pathlib.Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
