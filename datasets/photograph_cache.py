@@ -158,10 +158,7 @@ def filling_cache(
       ConfigurationError: the cache can't be written, or the disk is full.
     """
     with explaining_failures(root), concurrent.futures.ThreadPoolExecutor(workers) as executor:
-        lock = make_chain_cache(root)
-        is_alone = lock.take(wait=False)
-        if not is_alone:
-            lock.take(shared=True)
+        lock, is_alone = _lock_chain(root)
         try:
             yield CacheFiller(
                 image_size=image_size,
@@ -175,6 +172,18 @@ def filling_cache(
             lock.take(shared=True)
         finally:
             executor.shutdown(cancel_futures=True)
+
+
+def _lock_chain(root: pathlib.Path) -> tuple[FileLock, bool]:
+    """Makes and locks the cache; whether no other process uses it."""
+    while True:
+        lock = make_chain_cache(root)
+        is_alone = lock.take(wait=False)
+        if not is_alone:
+            lock.take(shared=True)
+        if lock.is_current():  # or else the cache was cleared while this process waited
+            return lock, is_alone
+        lock.release()
 
 
 def decode_new(content: bytes, has: Callable[[bytes], bool], image_size: int) -> Decoding:

@@ -52,6 +52,7 @@ class FileLock:
     """
 
     def __init__(self, path: pathlib.Path) -> None:
+        self._path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def take(self, *, shared: bool = False, wait: bool = True) -> bool:
@@ -65,6 +66,13 @@ class FileLock:
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
                 raise
         return True
+
+    def is_current(self) -> bool:
+        """Whether the file is still the one under its name, and not one that was removed."""
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), os.stat(self._path))
+        except FileNotFoundError:
+            return False
 
     def release(self) -> None:
         """Frees the lock; more than once does no harm."""

@@ -41,9 +41,13 @@ class StorePhotographs:
         """Examples of each label in `split`: int64 [num_labels]."""
         return np.bincount(self._labels[split], minlength=self.num_labels)
 
-    def keys(self, split: str) -> tuple[str, ...]:
-        """Digests of the photographs of `split`, hexadecimal, in the order of `load`."""
-        return tuple(key.tobytes().hex() for key in self._splits[split].keys)
+    def labels(self, split: str) -> np.ndarray:
+        """Labels of the examples of `split`, in the order of `load`: int32 [n]."""
+        return self._labels[split]
+
+    def digests(self, split: str) -> np.ndarray:
+        """SHA-256 of the photographs of `split`, in the order of `load`: uint8 [n, 32]."""
+        return self._splits[split].keys
 
     def load(self, split: str) -> Examples:
         """The examples of `split`, mapped from the cache anew each time and not kept.
@@ -59,7 +63,9 @@ class StorePhotographs:
                 f"the cache of store {self.name} must stay while a run uses it, found"
                 f" {cached.block} gone; start the same command again to make it anew"
             ) from error
-        return Examples(pixels, self._labels[split], self.keys(split))
+        return Examples(
+            pixels, self._labels[split], tuple(key.tobytes().hex() for key in cached.keys)
+        )
 
 
 def store_photographs(

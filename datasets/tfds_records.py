@@ -72,6 +72,8 @@ def open_tfds_records(data: DataConfig) -> TfdsRecords:
             f"--tfds must name a data set of tensorflow_datasets, found {name!r}"
             f" ({_first_line(error)}); `tfds.list_builders()` lists them"
         ) from error
+    except ImportError:  # a fault of the environment, not of the network
+        raise
     # Fetching fails in the ways of every HTTP library and archive format there is.
     except Exception as error:
         raise ConfigurationError(

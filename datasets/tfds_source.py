@@ -69,12 +69,10 @@ def read_tfds(
             examples, skipped = _fill_pool(records, root, pool, filler)
             names = np.array(records.label_names)[examples.labels]
             kept = np.flatnonzero(np.isin(names, labels or records.label_names))
-            stores = [
-                _cut_store(
-                    root, name, [(examples.keys[i].tobytes(), names[i]) for i in part], pool, filler
-                )
-                for name, part in _parts(data, examples.labels, kept)
-            ]
+            stores = []
+            for name, part in _parts(data, examples.labels, kept):
+                chosen = [(examples.keys[i].tobytes(), str(names[i])) for i in part]
+                stores.append(_cut_store(root, name, chosen, pool, filler))
     if stores:
         stores[0] = dataclasses.replace(stores[0], skipped=skipped)
     other_labels = collections.Counter(np.delete(names, kept).tolist())
@@ -131,6 +129,9 @@ def _fill_pool(
         examples = _decode(records, pool, filler)
         with replacing(path) as file:
             np.savez(file, keys=examples.keys, labels=examples.labels)
+    else:
+        for _ in examples.keys:
+            filler.on_photograph()
     keys = [key.tobytes() for key in examples.keys]
     reasons = [pool.take_in(key, None, None) for key in keys]
     is_usable = np.array([reason is None for reason in reasons], bool)

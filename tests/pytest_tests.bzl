@@ -1,5 +1,12 @@
 """One `py_test` for each file of pytest's tests."""
 
+def _tags(file):
+    if file.startswith("integration/"):
+        return ["local"]  # sockets and processes need more than the sandbox gives
+    if "/" not in file:
+        return ["external"]  # reads the whole tree, so that no result of it may be kept
+    return []
+
 def pytest_tests(files, data, deps):
     """Makes a target for each file: `learning/test_fed_avg.py` is `:learning/test_fed_avg`.
 
@@ -15,7 +22,6 @@ def pytest_tests(files, data, deps):
             args = ["$(location %s)" % file],
             data = data + [file],
             main = "run_pytest.py",
-            # Sockets and processes need more than the sandbox gives.
-            tags = ["local"] if file.startswith("integration/") else [],
+            tags = _tags(file),
             deps = deps + [":conftest"],
         )

@@ -62,9 +62,9 @@ def store_look(store: int, rng: np.random.Generator) -> StoreLook:
     return StoreLook(
         wall=wall,
         board=board,
-        tag=tags[rng.integers(len(tags))],
+        tag=tags[store % len(tags)],
         white_balance=np.array([1 + warmth, 1 + rng.uniform(-0.05, 0.05), 1 - warmth], np.float32),
-        exposure=rng.uniform(0.78, 1.18),
+        exposure=rng.uniform(0.9, 1.25),
         light_x=rng.choice([-1, 1]) * rng.uniform(0.3, 1.0),
         light_y=rng.uniform(-1.0, 0.3),
         fall_off=rng.uniform(0.1, 0.45),

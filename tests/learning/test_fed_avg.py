@@ -65,13 +65,17 @@ def _step_by_hand(features: np.ndarray, labels: list[int]) -> np.ndarray:
 
 
 @pytest.mark.usefixtures("in_process")
-def test_one_round_is_the_mean_of_the_stores_weighted_by_examples(build_linear_model, store_data):
-    ((weights, metrics),) = _run(
-        build_linear_model(), _sgd(), [store_data(*SMALL), store_data(*LARGE)]
-    )
+@pytest.mark.parametrize("schedule", ["constant", "step"])
+def test_one_round_is_the_mean_of_the_stores_weighted_by_examples(
+    build_linear_model, store_data, schedule
+):
+    learning = _sgd(learning_rate_schedule=schedule)
+    stores = [store_data(*SMALL), store_data(*LARGE)]
+    ((weights, metrics),) = _run(build_linear_model(), learning, stores)
     expected = (3 * _step_by_hand(*SMALL) + 9 * _step_by_hand(*LARGE)) / 12
     np.testing.assert_allclose(np.vstack(weights), expected, rtol=1e-5, atol=1e-7)
     found = round_metrics.training_metrics(metrics)
+    found.pop("client_learning_rate", None)
     assert list(found) == TRAINING_METRICS
     assert float(found["loss"]) == pytest.approx(np.log(3), rel=1e-6)
     assert int(found["num_examples"]) == 12
@@ -94,6 +98,24 @@ def test_a_store_that_is_not_finite_changes_nothing_but_its_count(
     assert int(found["num_not_finite"]) == 1
     assert int(found["num_examples"]) == 12
     assert float(found["loss"]) == pytest.approx(np.log(3), rel=1e-6)
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("schedule", ["constant", "step"])
+def test_a_loss_that_overflows_stays_out_of_the_rounds_metrics(
+    build_linear_model, store_data, schedule
+):
+    learning = _sgd(learning_rate_schedule=schedule)
+    process = fed_avg.build_fed_avg(build_linear_model(), learning, 10)
+    # Logits of (2e38, -2e38, 0) from the feature (1, 0): an infinite loss with a finite gradient.
+    kernel = np.array([[2e38, -2e38, 0], [0, 0, 0]], np.float32)
+    weights = tff.learning.models.ModelWeights((kernel, np.zeros(3, np.float32)), ())
+    state = process.set_model_weights(process.initialize(), weights)
+    output = process.next(state, [store_data([[1, 0]], [1]), store_data([[0, 1]], [0])])
+    found = round_metrics.training_metrics(output.metrics)
+    assert float(found["loss"]) == pytest.approx(np.log(3), rel=1e-6)
+    assert int(found["num_examples"]) == 1
+    assert int(found["num_not_finite"]) == 0
 
 
 @pytest.mark.usefixtures("in_process")

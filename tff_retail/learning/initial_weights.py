@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from tff_retail.config import ModelConfig
 from tff_retail.learning.models.keras_model import build_keras_model
+from tff_retail.learning.pretrained_weights import load_pretrained_weights
 
 
 def initial_weights(model: ModelConfig, num_labels: int, seed: int) -> list[np.ndarray]:
@@ -16,13 +17,13 @@ def initial_weights(model: ModelConfig, num_labels: int, seed: int) -> list[np.n
     Each array is drawn from (seed, its own name): it is the same in every process, whatever was
     built before and however many labels there are. Kernels are drawn as in He et al. 2015
     (https://arxiv.org/abs/1502.01852).
+
+    Raises:
+      ConfigurationError: `model.weights` can't be had, can't be read or doesn't fit.
     """
-    return seeded_weights(build_keras_model(model, num_labels), seed)
-
-
-def seeded_weights(keras_model: tf.keras.Model, seed: int) -> list[np.ndarray]:
-    """Freshly drawn weights of `keras_model`, in its `weights` order."""
-    return [_drawn(variable, seed) for variable in keras_model.weights]
+    keras_model = build_keras_model(model, num_labels)
+    drawn = [_drawn(variable, seed) for variable in keras_model.weights]
+    return load_pretrained_weights(model, keras_model, drawn)
 
 
 def _drawn(variable: tf.Variable, seed: int) -> np.ndarray:

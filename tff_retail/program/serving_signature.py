@@ -29,7 +29,8 @@ def build_serving_module(
     """
     names = tf.constant(list(labels), tf.string)
 
-    def recognise(images: tf.Tensor) -> dict[str, tf.Tensor]:
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "images")])
+    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = model({"image": resize_to_square(images, image_size)}, training=False)
         probabilities = tf.nn.softmax(logits)
         return {
@@ -38,13 +39,9 @@ def build_serving_module(
             "probabilities": probabilities,
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "images")])
-    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        return recognise(images)
-
     @tf.function(input_signature=[tf.TensorSpec([None, None, 3], tf.uint8, "image")])
     def serve_single(image: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {name: value[0] for name, value in recognise(image[tf.newaxis]).items()}
+        return {name: value[0] for name, value in serve(image[tf.newaxis]).items()}
 
     module = tf.Module()
     # The variables alone, not the Keras model: its layers' classes would have to be importable.

@@ -57,7 +57,7 @@ class FederatedRound:
         self._metric_paths = [
             leaf.path.partition("/")[2]
             for leaf in form["update"].result
-            if leaf.path.split("/")[0] == "1"
+            if leaf.element == 1
         ]
 
     @property

@@ -24,11 +24,13 @@ class Leaf:
       path: names from the root, joined by `/`; positions stand for missing names.
       tensor: its name in the graph, a variant for a sequence.
       is_sequence: whether it is a data set.
+      element: which of the outermost struct's elements it belongs to; 0 where there is none.
     """
 
     path: str
     tensor: str
     is_sequence: bool
+    element: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,13 +108,16 @@ def _leaves(
     type_proto: computation_pb2.Type,
     binding: computation_pb2.TensorFlow.Binding,
     path: tuple[str, ...] = (),
+    outermost: int | None = None,
 ) -> Iterator[Leaf]:
     kind = binding.WhichOneof("binding")
     if kind == "tensor":
-        yield Leaf("/".join(path), binding.tensor.tensor_name, is_sequence=False)
+        yield Leaf("/".join(path), binding.tensor.tensor_name, False, outermost or 0)
     elif kind == "sequence":
-        yield Leaf("/".join(path), binding.sequence.variant_tensor_name, is_sequence=True)
+        yield Leaf("/".join(path), binding.sequence.variant_tensor_name, True, outermost or 0)
     elif kind == "struct":
         pairs = zip(type_proto.struct.element, binding.struct.element, strict=True)
         for position, (element, inner) in enumerate(pairs):
-            yield from _leaves(element.value, inner, (*path, element.name or str(position)))
+            name = element.name or str(position)
+            number = position if outermost is None else outermost
+            yield from _leaves(element.value, inner, (*path, name), number)

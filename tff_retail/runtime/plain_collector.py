@@ -19,6 +19,11 @@ from tff_retail.runtime.store import Store, StoreFailed, WorkRequest, WorkResult
 
 Leaves = list[np.ndarray]
 
+# The elements of `work`'s result (TFF's `forms.py`): the update, two kinds of secure sums with a
+# bound on each value, and secure sums with a modulus.
+_UPDATE = 0
+_MODULAR_SUM = 3
+
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
@@ -76,7 +81,7 @@ class PlainCollector:
         self._merge = PartSession(form["merge"])
         self._report = PartSession(form["report"])
         self._moduli = _moduli(form)
-        self._slots = [leaf.path.split("/")[0] for leaf in form["work"].result]
+        self._slots = [leaf.element for leaf in form["work"].result]
         self._parallel_stores = parallel_stores
         self._lock = threading.Lock()
 
@@ -138,8 +143,8 @@ class PlainCollector:
                 raise
 
     def _leaf(self, zero: Leaves, result: WorkResult) -> _Sum:
-        update = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot == "0"]
-        secure = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot != "0"]
+        update = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot == _UPDATE]
+        secure = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot != _UPDATE]
         return _Sum(self._accumulate([*zero, *update]), self._reduce(secure))
 
     def _join(self, left: _Sum, right: _Sum) -> _Sum:
@@ -161,8 +166,8 @@ class PlainCollector:
 
 def _moduli(form: RoundForm) -> list[np.ndarray | None]:
     """The modulus of every secure slot of `work`, in order; None for the sums without one."""
-    slots = [leaf.path.split("/")[0] for leaf in form["work"].result]
+    slots = [leaf.element for leaf in form["work"].result]
     moduli = PartSession(form["secure_modular_sum_modulus"])
     values = iter(moduli())
     moduli.close()
-    return [next(values) if slot == "3" else None for slot in slots if slot != "0"]
+    return [next(values) if slot == _MODULAR_SUM else None for slot in slots if slot != _UPDATE]

@@ -63,10 +63,12 @@ def compile_round_form(
     """
     form = tff.backends.mapreduce.get_map_reduce_form_for_computation(next_computation)
     first = tff.backends.mapreduce.get_state_initialization_computation(initialize)
-    return RoundForm(_part(first), {name: _part(getattr(form, name)) for name in PARTS})
+    parts = {name: compile_part(getattr(form, name)) for name in PARTS}
+    return RoundForm(compile_part(first), parts)
 
 
-def _part(computation: tff.framework.ConcreteComputation) -> GraphPart:
+def compile_part(computation: tff.Computation) -> GraphPart:
+    """A plain TensorFlow computation as a part of its own."""
     return GraphPart.from_computation(tff.framework.serialize_computation(computation))
 
 

@@ -8,6 +8,9 @@ from tff_retail.learning.models.preprocessing import preprocessing
 from tff_retail.learning.models.resnet import resnet
 from tff_retail.learning.models.simple_cnn import simple_cnn
 
+# The one layer above the backbone; its weights are the last two of the model's.
+HEAD_LAYER = "logits"
+
 _BACKBONES = {
     "mobilenet_v2": mobilenet_v2,
     "resnet18": resnet,
@@ -59,4 +62,4 @@ def _features(model: ModelConfig, image: tf.Tensor) -> tf.Tensor:
 
 
 def _head(features: tf.Tensor, num_labels: int) -> tf.Tensor:
-    return tf.keras.layers.Dense(num_labels, name="logits")(features)
+    return tf.keras.layers.Dense(num_labels, name=HEAD_LAYER)(features)

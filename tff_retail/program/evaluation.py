@@ -1,0 +1,120 @@
+"""Evaluates a model federatedly: over all stores, and as each store tells of itself."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tff_retail.learning.round_metrics import evaluation_metrics
+from tff_retail.program.recogniser import evaluation_state
+from tff_retail.runtime.federated_round import FederatedRound
+from tff_retail.runtime.store import Store, WorkRequest
+
+# A store with fewer photographs than this to evaluate on is not called the worst: at 4, one
+# photograph is a quarter of its accuracy.
+_MIN_EXAMPLES_TO_RANK = 5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How good a model is.
+
+    Attributes:
+      metrics: loss, top_1, top_5 and num_examples, over every photograph once: of headquarters'
+        own test set where there is one, else of all stores.
+      stores: what each store reports of itself, by name.
+    """
+
+    metrics: Mapping[str, float]
+    stores: Mapping[str, Mapping[str, float]]
+
+    @property
+    def loss(self) -> float:
+        """The loss by which models are compared; a loss that is not a number is the worst."""
+        loss = self.metrics["loss"]
+        return loss if not math.isnan(loss) else math.inf
+
+    @property
+    def worst_store(self) -> str | None:
+        """The store with the lowest top-1 accuracy, among those with enough photographs."""
+        ranked = [
+            (report["top_1"], name)
+            for name, report in self.stores.items()
+            if report.get("num_examples", 0) >= _MIN_EXAMPLES_TO_RANK
+        ]
+        return min(ranked)[1] if ranked else None
+
+    @property
+    def worst_top_1(self) -> float | None:
+        """The accuracy of the worst store."""
+        worst = self.worst_store
+        return None if worst is None else self.stores[worst]["top_1"]
+
+    @property
+    def summary(self) -> dict[str, float]:
+        """Over the stores' reports: mean top-1 weighted by examples, unweighted, and the worst."""
+        reports = [report for report in self.stores.values() if report]
+        total = sum(report["num_examples"] for report in reports)
+        if not total:
+            return {}
+        weighted = sum(report["top_1"] * report["num_examples"] for report in reports) / total
+        unweighted = sum(report["top_1"] for report in reports) / len(reports)
+        summary = {"top_1_weighted": weighted, "top_1_unweighted": unweighted}
+        if self.worst_top_1 is not None:
+            summary["top_1_worst"] = self.worst_top_1
+        return summary
+
+
+class Evaluator:
+    """Evaluates states of training.
+
+    Args:
+      federated_round: runs a round of federated evaluation.
+      training_paths: the paths of the training state's leaves.
+      stores: those with photographs to evaluate on.
+      headquarters: the test set that headquarters owns, as a store; None where there is none.
+      seed: of the run.
+    """
+
+    def __init__(
+        self,
+        *,
+        federated_round: FederatedRound,
+        training_paths: Sequence[str],
+        stores: Sequence[Store],
+        headquarters: Store | None,
+        seed: int,
+    ) -> None:
+        self._round = federated_round
+        self._training_paths = training_paths
+        self._stores = stores
+        self._headquarters = headquarters
+        self._seed = seed
+        self._first = federated_round.initial_state()
+
+    def evaluate(self, training_state: Sequence[np.ndarray], round_num: int) -> Evaluation:
+        """Evaluates the model in a training state.
+
+        Raises:
+          WorkStopped: the sessions were closed.
+        """
+        trained = dict(zip(self._training_paths, training_state, strict=True))
+        state = evaluation_state(self._round.state_paths, self._first, trained)
+        request = WorkRequest("evaluate", round_num, self._seed, self._round.broadcast(state))
+        metrics, reports = self._over(self._stores, request, state)
+        if self._headquarters is not None:
+            metrics, _ = self._over([self._headquarters], request, state)
+        return Evaluation(metrics=metrics, stores=reports)
+
+    def _over(
+        self, stores: Sequence[Store], request: WorkRequest, state: list[np.ndarray]
+    ) -> tuple[dict[str, float], dict[str, Mapping[str, float]]]:
+        collection = self._round.collect(stores, request)
+        result = self._round.update(state, collection)
+        metrics = {
+            name: np.asarray(value).item()
+            for name, value in evaluation_metrics(result.metrics).items()
+        }
+        reports = {outcome.store: outcome.report for outcome in collection.outcomes}
+        return metrics, reports

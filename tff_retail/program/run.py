@@ -1,0 +1,358 @@
+"""A whole run: open the chain, compile or load the round, train, compare, release."""
+
+import dataclasses
+import errno
+import pathlib
+import shutil
+from typing import Any
+
+import numpy as np
+
+from datasets.chain import Chain, open_chain
+from datasets.evaluation_set import open_evaluation_set
+from datasets.store_photographs import StorePhotographs
+from tff_retail.config import ConfigurationError, RunConfig, ScheduleConfig, existing_folder
+from tff_retail.program.baselines import train_baselines
+from tff_retail.program.best_weights import BestWeights
+from tff_retail.program.checkpoints import Checkpoints, Progress
+from tff_retail.program.console import RoundConsole, open_console
+from tff_retail.program.curves_picture import write_curves
+from tff_retail.program.evaluation import Evaluator
+from tff_retail.program.manifest import make_manifest
+from tff_retail.program.metric_files import MetricFiles
+from tff_retail.program.pooled_training import PooledExamples
+from tff_retail.program.predictions_picture import write_predictions
+from tff_retail.program.recogniser import Recogniser, make_recogniser
+from tff_retail.program.released_model import load_released_model, save_released_model
+from tff_retail.program.run_directory import RunDirectory
+from tff_retail.program.simulated_chain import SimulatedChain
+from tff_retail.program.summary import make_summary
+from tff_retail.program.training_run import Trained, TrainingRun
+from tff_retail.runtime.context import install_context
+from tff_retail.runtime.federated_round import FederatedRound
+from tff_retail.runtime.plain_collector import PlainCollector
+from tff_retail.runtime.tensorflow_settings import (
+    apply_tensorflow_settings,
+    default_parallel_stores,
+)
+
+# A MobileNetV2 run keeps about 100 MB: three states, two models, graphs.
+_MIN_FREE_BYTES = 200 * 2**20
+_MANY_LOCAL_EPOCHS = 5
+_PICTURED = 24
+
+
+def run(config: RunConfig, *, console: RoundConsole | None = None) -> dict[str, Any]:
+    """Trains a recogniser federatedly over simulated stores, or goes on where a run was stopped.
+
+    Args:
+      config: of the run; `config.output_dir` gets everything that comes out.
+      console: told what happens; standard output when None.
+
+    Returns:
+      What `<output_dir>/summary.json` says.
+
+    Raises:
+      ConfigurationError: a setting, a folder or the data breaks its rule.
+      QuorumMissed: too few stores gave a result, again and again.
+    """
+    console = console or open_console()
+    check_before_start(config)
+    directory = RunDirectory(pathlib.Path(config.output_dir), config)
+    try:
+        if directory.is_finished:
+            console.say(f"{directory.path} holds a finished run; nothing to do")
+            return directory.read_json("summary.json")
+        return _Run(config, directory, console).run()
+    finally:
+        console.close()
+        directory.close()
+
+
+def check_before_start(config: RunConfig) -> None:
+    """Checks what can be checked in no time: folders and room.
+
+    Raises:
+      ConfigurationError: a folder is missing, or the disk is full.
+    """
+    if config.data.data_dir is not None:
+        existing_folder("data_dir", config.data.data_dir)
+    if config.data.eval_dir is not None:
+        existing_folder("eval_dir", config.data.eval_dir)
+    parent = pathlib.Path(config.output_dir).absolute()
+    while not parent.exists():
+        parent = parent.parent
+    free = shutil.disk_usage(parent).free
+    if free < _MIN_FREE_BYTES:
+        raise ConfigurationError(
+            f"--output_dir must be on a disk with {_MIN_FREE_BYTES >> 20} MiB free, found "
+            f"{free >> 20} MiB at {str(parent)!r}; make room or choose another folder"
+        )
+
+
+class _Run:
+    """The parts of one run, wired."""
+
+    def __init__(self, config: RunConfig, directory: RunDirectory, console: RoundConsole) -> None:
+        self._config = config
+        self._directory = directory
+        self._console = console
+        self._devices = apply_tensorflow_settings(config.runtime, seed=config.schedule.seed)
+        self._parallel = default_parallel_stores(config.runtime, len(self._devices))
+        install_context(parallel_stores=self._parallel)
+
+    def run(self) -> dict[str, Any]:
+        """From photographs to a model."""
+        self._say_promises()
+        chain = self._open_chain()
+        recogniser = self._make_recogniser(chain.labels)
+        simulated = SimulatedChain(recogniser, self._devices)
+        try:
+            trained = self._train(chain, recogniser, simulated)
+            baselines = self._compare(chain, recogniser, simulated, trained)
+            self._release(recogniser, trained)
+        finally:
+            simulated.close()
+        summary = make_summary(
+            recogniser=recogniser,
+            trained=trained,
+            num_stores=len(chain.stores),
+            parallel_stores=self._parallel,
+            devices=self._devices,
+            baselines=baselines,
+        )
+        self._draw(chain, recogniser, baselines)
+        self._directory.write_json("summary.json", summary)
+        return summary
+
+    def _say_promises(self) -> None:
+        config = self._config
+        if self._devices != [""] and not config.runtime.deterministic:
+            self._console.say(
+                "on a GPU without --deterministic this run repeats to tolerance, not bit for bit"
+            )
+        if config.learning.local_epochs > _MANY_LOCAL_EPOCHS:
+            self._console.say(
+                f"--local_epochs={config.learning.local_epochs} is above {_MANY_LOCAL_EPOCHS}: "
+                "stores drift apart; 1 to 3 is recommended"
+            )
+
+    def _open_chain(self) -> Chain:
+        config = self._config
+        chain = open_chain(
+            config.data,
+            config.model.image_size,
+            on_progress=self._console.preparing,
+            workers=self._parallel,
+        )
+        self._console.close()
+        for notice in chain.report.notices:
+            self._console.say(notice)
+        stores = tuple(store for store in chain.stores if store.num_examples("train"))
+        examples = sum(store.num_examples("train") for store in stores)
+        self._console.say(
+            f"{len(stores)} stores, {len(chain.labels)} labels, {examples} photographs to train on"
+        )
+        chain.report.write(self._directory.path / "data_report.json")
+        return dataclasses.replace(chain, stores=stores)
+
+    def _make_recogniser(self, labels: tuple[str, ...]) -> Recogniser:
+        folder = self._directory.path / "round_form"
+        recogniser = make_recogniser(self._config, labels, folder, say=self._console.say)
+        manifest = make_manifest(recogniser)
+        kept = self._directory.read_json("manifest.json")
+        if kept is not None and kept["labels"] != manifest["labels"]:
+            raise ConfigurationError(
+                f"--data_dir must have the labels this run began with ({len(kept['labels'])}), "
+                f"found {len(manifest['labels'])}, the first other one "
+                f"{_first_difference(kept['labels'], manifest['labels'])!r}; choose another "
+                "--output_dir or put labels.txt beside the stores"
+            )
+        self._directory.write_json("manifest.json", manifest)
+        return recogniser
+
+    def _train(
+        self, chain: Chain, recogniser: Recogniser, simulated: SimulatedChain
+    ) -> Trained:
+        schedule = fit_schedule(self._config.schedule, len(chain.stores), self._console)
+        training = self._round(recogniser, "train")
+        first = training.initial_state()
+        evaluator = self._evaluator(chain, recogniser, simulated, training.state_paths)
+        with Checkpoints(self._directory.path / "checkpoints") as checkpoints:
+            state, progress = checkpoints.load_latest(first) or (first, Progress())
+            if progress.round_num:
+                self._console.say(f"going on after round {progress.round_num}")
+            with MetricFiles(self._directory.path, next_round=progress.round_num + 1) as files:
+                return TrainingRun(
+                    schedule=schedule,
+                    federated_round=training,
+                    stores=[simulated.store(photographs) for photographs in chain.stores],
+                    evaluator=evaluator,
+                    console=self._console,
+                ).train(
+                    state,
+                    progress,
+                    checkpoints=checkpoints,
+                    metric_files=files,
+                    best_weights=self._best_weights,
+                )
+
+    def _evaluator(
+        self,
+        chain: Chain,
+        recogniser: Recogniser,
+        simulated: SimulatedChain,
+        training_paths: list[str],
+    ) -> Evaluator | None:
+        stores = [
+            simulated.store(photographs)
+            for photographs in chain.stores
+            if photographs.num_examples("validation")
+        ]
+        headquarters = self._evaluation_set(recogniser.labels)
+        if not stores and headquarters is None:
+            self._console.say(
+                "no store has photographs to evaluate on, so the last model is taken; set "
+                "--eval_dir or a larger --validation_fraction"
+            )
+            return None
+        return Evaluator(
+            federated_round=self._round(recogniser, "evaluate"),
+            training_paths=training_paths,
+            stores=stores,
+            headquarters=None if headquarters is None else simulated.store(headquarters),
+            seed=self._config.schedule.seed,
+        )
+
+    def _evaluation_set(self, labels: tuple[str, ...]) -> StorePhotographs | None:
+        data = self._config.data
+        if data.eval_dir is None:
+            return None
+        return open_evaluation_set(
+            data.eval_dir,
+            labels,
+            self._config.model.image_size,
+            data.cache_dir,
+            workers=self._parallel,
+        )
+
+    def _round(self, recogniser: Recogniser, role: str) -> FederatedRound:
+        form = recogniser.forms[role]
+        return FederatedRound(form, PlainCollector(form, parallel_stores=self._parallel))
+
+    @property
+    def _best_weights(self) -> BestWeights:
+        return BestWeights(self._directory.path / "best.npz")
+
+    def _compare(
+        self,
+        chain: Chain,
+        recogniser: Recogniser,
+        simulated: SimulatedChain,
+        trained: Trained,
+    ) -> dict[str, Any]:
+        if not (self._config.compare_central or self._config.compare_local):
+            return {}
+        measured_on = self._measured_on(chain, recogniser)
+        if not measured_on:
+            self._console.say("there is nothing to measure baselines on, so none is trained")
+            return {}
+        training = self._round(recogniser, "train")
+        first = dict(zip(training.state_paths, training.initial_state(), strict=True))
+        examples = {store.name: simulated.examples(store) for store in chain.stores}
+        results = train_baselines(
+            recogniser,
+            first_weights=recogniser.trained_weights(first),
+            train={name: store.load("train") for name, store in examples.items()},
+            validation=PooledExamples(
+                [simulated.examples(store).load("validation") for store in measured_on]
+            ),
+            rounds=trained.progress.round_num,
+            parallel=self._parallel,
+            directory=self._directory,
+            say=self._console.say,
+            on_progress=self._console.baseline_progress,
+        )
+        self._console.close()
+        return results
+
+    def _measured_on(self, chain: Chain, recogniser: Recogniser) -> list[StorePhotographs]:
+        headquarters = self._evaluation_set(recogniser.labels)
+        if headquarters is not None:
+            return [headquarters]
+        return [store for store in chain.stores if store.num_examples("validation")]
+
+    def _release(self, recogniser: Recogniser, trained: Trained) -> None:
+        progress = trained.progress
+        last = progress.round_num
+        best = self._best_weights.load() if progress.best_round else trained.state
+        training = self._round(recogniser, "train")
+        for name, state, round_num in (
+            ("model", best, progress.best_round or last),
+            ("model_last", trained.state, last),
+        ):
+            leaves = dict(zip(training.state_paths, state, strict=True))
+            weights = recogniser.whole_weights(recogniser.trained_weights(leaves))
+            save_released_model(
+                self._directory.path / name,
+                model_config=self._config.model,
+                labels=recogniser.labels,
+                weights=weights,
+                metadata={"round": round_num, "rounds": last},
+            )
+
+    def _draw(self, chain: Chain, recogniser: Recogniser, baselines: dict[str, Any]) -> None:
+        path = self._directory.path
+        write_curves(
+            path / "metrics.csv",
+            path / "curves.png",
+            central_accuracy=baselines.get("central_accuracy"),
+            local_accuracy=baselines.get("local_accuracy"),
+        )
+        measured_on = self._measured_on(chain, recogniser)
+        if measured_on:
+            self._draw_predictions(measured_on, recogniser)
+
+    def _draw_predictions(
+        self, stores: list[StorePhotographs], recogniser: Recogniser
+    ) -> None:
+        pooled = PooledExamples([store.load("validation") for store in stores])
+        generator = np.random.default_rng(self._config.schedule.seed)
+        size = min(_PICTURED, len(pooled))
+        positions = np.sort(generator.choice(len(pooled), size=size, replace=False))
+        images = pooled.take(positions)
+        scores = load_released_model(self._directory.path).predict(images)
+        write_predictions(
+            self._directory.path / "predictions.png",
+            images=images,
+            labels=pooled.labels[positions],
+            predicted=np.argmax(scores, axis=-1),
+            scores=np.max(scores, axis=-1),
+            label_names=recogniser.labels,
+        )
+
+
+def fit_schedule(
+    schedule: ScheduleConfig, num_stores: int, console: RoundConsole
+) -> ScheduleConfig:
+    """A schedule that a simulation with so few stores can keep; says what it lowers."""
+    fitted = dataclasses.replace(
+        schedule,
+        min_stores=min(schedule.min_stores, num_stores),
+        min_available_stores=min(schedule.min_available_stores, num_stores),
+    )
+    if fitted != schedule:
+        console.say(
+            f"there are {num_stores} stores, so --min_stores is {fitted.min_stores} and "
+            f"--min_available_stores {fitted.min_available_stores} in this simulation"
+        )
+    return fitted
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether an operation failed for want of room."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _first_difference(old: list[str], new: list[str]) -> str:
+    return next(iter(sorted(set(old) ^ set(new))), "in another order")
