@@ -217,7 +217,7 @@ class ScheduleConfig:
       min_stores: a round counts with at least so many results.
       min_available_stores: training starts with at least so many stores.
       eval_every: rounds between federated evaluations.
-      patience: evaluations without a better loss before training stops; None for never.
+      patience: evaluations without a better model before training stops; None for never.
       seed: of initial weights, cohorts, shuffles and augmentation.
     """
 

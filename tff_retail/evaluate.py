@@ -2,19 +2,27 @@
 
     python -m tff_retail.evaluate --model=runs/latest
 
-takes the validation photographs of the run's own stores, `--data_dir` those of another chain,
-`--eval_dir` a test set in label folders. Prints accuracy, a line for each label and the worst
+takes the photographs that the run was evaluated on: its test set where it had one, else the
+validation photographs of its stores. `--data_dir` names another chain, `--eval_dir` a test set in
+label folders. Prints accuracy, a line for each label and the worst
 confusions, and writes `evaluation.json`, `labels.csv`, `confusion.csv` and `confusion.png`.
 """
 
 import dataclasses
 import json
 import pathlib
+import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from tff_retail import flags as retail_flags
 from tff_retail.config import ConfigurationError, DataConfig, RunConfig, existing_folder, require
+from tff_retail.program.result_folder import result_folder, writable_output_dir
+
+if TYPE_CHECKING:
+    from tff_retail.program.evaluation_photographs import EvaluationPhotographs
+    from tff_retail.program.released_model import ReleasedModel
 
 _SPLITS = ("validation", "train", "all")
 
@@ -39,26 +47,31 @@ def define_flags() -> None:
 def main(argv: list[str]) -> int:
     """Evaluates, prints and writes the results."""
     values = flags.FLAGS
-    require(len(argv) == 1, "model", "the only way to name a model", " ".join(argv[1:]))
+    require(not argv, "model", "the only way to name a model", " ".join(argv))
     require(bool(values.model), "model", "a run directory, a model folder or a file", values.model)
     require(values.split in _SPLITS, "split", f"one of {', '.join(_SPLITS)}", values.split)
-    if values.eval_dir is not None:
-        require(values.data_dir is None, "data_dir", "left out beside --eval_dir", values.data_dir)
-        return _evaluate(values, existing_folder("eval_dir", values.eval_dir))
-    return _evaluate(values, data_config(values))
+    data = _data_config(values)
+    for flag in ("data_dir", "eval_dir"):
+        if values[flag].value is not None:
+            existing_folder(flag, values[flag].value)
+    return _evaluate(values.model, data, values.split, values.output_dir)
 
 
-def data_config(values: flags.FlagValues) -> DataConfig:
-    """Which stores: those that flags name, and for the rest those of the run itself.
+def _data_config(values: flags.FlagValues) -> DataConfig:
+    """What the flags name, and for the rest what the run itself had.
 
     Raises:
       ConfigurationError: neither says where the photographs are.
     """
-    config = _config_of_run(pathlib.Path(values.model).expanduser())
-    if values.data_dir is not None:
-        existing_folder("data_dir", values.data_dir)
-        config = _named_chain(values.data_dir, config)
-    if config is None:
+    of_run = _config_of_run(pathlib.Path(values.model).expanduser())
+    if values.eval_dir is not None:
+        require(values.data_dir is None, "data_dir", "left out beside --eval_dir", values.data_dir)
+        config = DataConfig(data_dir="", eval_dir=values.eval_dir)
+    elif values.data_dir is not None:
+        config = _chain_config(values.data_dir, of_run)
+    elif of_run is not None:
+        config = of_run
+    else:
         raise ConfigurationError(
             "--data_dir or --eval_dir must be set, found neither, and --model is no run directory "
             "that says which photographs it was trained on; name a folder"
@@ -68,12 +81,15 @@ def data_config(values: flags.FlagValues) -> DataConfig:
     return dataclasses.replace(config, **changes)
 
 
-def _named_chain(data_dir: str, of_run: DataConfig | None) -> DataConfig:
+def _chain_config(data_dir: str, of_run: DataConfig | None) -> DataConfig:
     named = DataConfig(data_dir=data_dir)
     if of_run is None:
         return named
-    if of_run.data_dir and pathlib.Path(of_run.data_dir).resolve() == pathlib.Path(data_dir).resolve():
-        return of_run  # its cache holds the photographs already
+    if (
+        of_run.data_dir
+        and pathlib.Path(of_run.data_dir).resolve() == pathlib.Path(data_dir).resolve()
+    ):
+        return dataclasses.replace(of_run, eval_dir=None)  # its cache has the photographs already
     # The split of the run, so that no photograph it learned from counts as unseen.
     return dataclasses.replace(named, validation_fraction=of_run.validation_fraction)
 
@@ -88,31 +104,51 @@ def _config_of_run(model: pathlib.Path) -> DataConfig | None:
     return None
 
 
-def _evaluate(values: flags.FlagValues, source: DataConfig | pathlib.Path) -> int:
+def _evaluate(model_path: str, data: DataConfig, split: str, output_dir: str | None) -> int:
     # Only now, so that a wrong flag and --help answer at once.
-    from tff_retail.program import evaluation_photographs as photographs
     from tff_retail.program.evaluation_report import describe_evaluation, write_evaluation_report
     from tff_retail.program.model_evaluation import evaluate_model
     from tff_retail.program.released_model import load_released_model
-    from tff_retail.program.result_folder import result_folder
 
-    model = load_released_model(values.model)
-    notices: list[str] = []
-    size = model.image_size
-    if isinstance(source, DataConfig):
-        batches = photographs.chain_photographs(
-            source, image_size=size, split=values.split, notices=notices
-        )
-    else:
-        batches = photographs.folder_photographs(source, image_size=size, notices=notices)
-    evaluation = evaluate_model(model, batches)
-    folder = pathlib.Path(values.output_dir or result_folder(values.model, "evaluation"))
-    write_evaluation_report(evaluation, folder.expanduser())
-    for notice in notices:
+    model = load_released_model(model_path)
+    photographs = _open_photographs(model, data, split)
+    evaluation = evaluate_model(
+        model,
+        photographs.batches(),
+        labels=photographs.labels,
+        unknown_labels=photographs.unknown_labels,
+    )
+    folder = pathlib.Path(output_dir or result_folder(model_path, "evaluation")).expanduser()
+    with writable_output_dir(folder):
+        write_evaluation_report(evaluation, folder)
+    for notice in photographs.notices:
         print(notice)
     print(describe_evaluation(evaluation))
     print(f"\nTables and the confusion matrix are in {folder}")
     return 0
+
+
+def _open_photographs(
+    model: "ReleasedModel", data: DataConfig, split: str
+) -> "EvaluationPhotographs":
+    """The test set where there is one, as in training, else the stores."""
+    from tff_retail.program import evaluation_photographs
+    from tff_retail.program.console import open_console
+
+    console = open_console(sys.stderr)
+    try:
+        if data.eval_dir is not None:
+            return evaluation_photographs.photographs_of_test_set(
+                data,
+                labels=model.labels,
+                image_size=model.image_size,
+                on_progress=console.preparing,
+            )
+        return evaluation_photographs.photographs_of_stores(
+            data, image_size=model.image_size, split=split, on_progress=console.preparing
+        )
+    finally:
+        console.close()
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from absl import flags
 
 from tff_retail import flags as retail_flags
 from tff_retail.config import existing_folder, require
+from tff_retail.program.result_folder import result_folder, writable_output_dir
 
 if TYPE_CHECKING:
     from tff_retail.program.model_export import ExportedModel
@@ -40,7 +41,7 @@ def define_flags() -> None:
 def main(argv: list[str]) -> int:
     """Exports and prints a table; 1 if an export is not sound, else 0."""
     values = flags.FLAGS
-    require(len(argv) == 1, "model", "the only way to name a model", " ".join(argv[1:]))
+    require(not argv, "model", "the only way to name a model", " ".join(argv))
     require(bool(values.model), "model", "a run directory or a model folder", values.model)
     for name in values.formats:
         require(name in _FORMATS, "formats", f"among {', '.join(_FORMATS)}", name)
@@ -57,19 +58,19 @@ def _export(
     import tensorflow as tf
 
     from tff_retail.program.model_export import export_model
-    from tff_retail.program.result_folder import result_folder
 
     # Latencies are those of one thread, as on the small devices that exports are for.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     folder = pathlib.Path(output_dir).expanduser() if output_dir else result_folder(model, "export")
-    exports = export_model(
-        model,
-        folder,
-        formats=formats,
-        calibration_dir=photographs,
-        on_exported=lambda exported: print(f"Wrote {exported.path}", flush=True),
-    )
+    with writable_output_dir(folder):
+        exports = export_model(
+            model,
+            folder,
+            formats=formats,
+            calibration_dir=photographs,
+            on_exported=lambda exported: print(f"Wrote {exported.path}", flush=True),
+        )
     _print_table(exports, "your" if photographs else "synthetic")
     unsound = [exported.export_format for exported in exports if not exported.check.is_sound]
     if unsound and photographs is None:

@@ -165,7 +165,7 @@ def define_run_flags() -> None:
     _integer("min_stores", schedule.min_stores, "results that a round needs", _ROUNDS)
     _integer("min_available_stores", schedule.min_available_stores, "stores that must be there before training starts", _ROUNDS)
     _integer("eval_every", schedule.eval_every, "rounds between evaluations", _ROUNDS)
-    _integer("patience", None, "stop after so many evaluations without a lower loss; by default never", _ROUNDS)
+    _integer("patience", None, "stop after so many evaluations without a better model; by default never", _ROUNDS)
     _integer("seed", schedule.seed, "of first weights, cohorts, shuffles and augmentation", _ROUNDS)
     _enum("device", runtime.device, config.DEVICES, "auto takes a GPU where there is one", _RUNTIME)
     _string("parallel_stores", "auto", "stores trained side by side: auto or a number", _RUNTIME)

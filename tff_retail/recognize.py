@@ -35,13 +35,13 @@ def main(argv: list[str]) -> int:
     values = flags.FLAGS
     require(bool(values.model), "model", "a run directory, a model folder or a file", values.model)
     require(values.top_k >= 1, "top_k", "at least 1", values.top_k)
-    if len(argv) < 2:
+    if not argv:
         raise ConfigurationError(
             "recognize must be given photographs or folders, found none; "
             "name them: python -m tff_retail.recognize --model=RUN PHOTO"
         )
     try:
-        return _recognize(values.model, argv[1:], values.top_k, is_json=values.json)
+        return _recognize(values.model, argv, values.top_k, is_json=values.json)
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; what Python still flushes at exit goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -57,7 +57,9 @@ def draw_product(picture: np.ndarray, product: Product, pose: Pose) -> None:
     view = picture[window]
     _cast_shadow(view, rows, columns, pose)
     step = along[rows, columns].astype(np.int32)
+    # The largest float32 below 1 becomes 2 when 1 is added.
     position = ((across[rows, columns] + 1) * (_ACROSS_STEPS / 2)).astype(np.int32)
+    position = np.minimum(position, _ACROSS_STEPS - 1)
     print_rows = step * PRINT_SIZE // OUTLINE_STEPS
     print_columns = _print_columns(product, pose)[position]
     shading = _shading(product, pose)[position]

@@ -38,7 +38,9 @@ def _frozen(name: str) -> ModelConfig:
     )
 
 
-def _functional(model: ModelConfig, weights: list[np.ndarray]) -> tff.learning.models.FunctionalModel:
+def _functional(
+    model: ModelConfig, weights: list[np.ndarray]
+) -> tff.learning.models.FunctionalModel:
     return build_functional_model(
         lambda: build_keras_model(model, _NUM_LABELS),
         initial_weights=weights,

@@ -42,7 +42,7 @@ def test_plain_lines_and_nothing_else() -> None:
     console = PlainConsole(stream, clock=_Clock(), now=_noon)
     console.say("two\nlines")
     for done in range(4):
-        console.preparing(done, 3)
+        console.progress("preparing photographs", done, 3)
     console.round_started(1, 2)
     for done in range(4):
         console.store_done(done, 3)
@@ -60,7 +60,7 @@ def test_a_long_wait_shows_in_a_plain_line_now_and_then() -> None:
     stream, clock = io.StringIO(), _Clock()
     console = PlainConsole(stream, clock=clock, now=_noon)
     for done in range(5):
-        console.preparing(done, 5)
+        console.progress("preparing photographs", done, 5)
         clock.seconds += 20
     console.round_started(4, 9)
     console.store_done(1, 3)
@@ -77,8 +77,8 @@ def test_the_terminal_shows_lines_above_the_bar_and_no_bar_after_close() -> None
     stream, clock = _Terminal(), _Clock()
     console = TerminalConsole(stream, clock=clock, now=_noon)
     console.say("hello")
-    console.preparing(1, 2)
-    console.preparing(2, 2)
+    console.progress("preparing photographs", 1, 2)
+    console.progress("preparing photographs", 2, 2)
     console.round_started(1, 2)
     console.store_done(3, 3)
     console.round_finished(LINE)
@@ -101,13 +101,13 @@ def test_the_terminal_shows_lines_above_the_bar_and_no_bar_after_close() -> None
 def test_frames_that_nobody_could_see_are_not_drawn() -> None:
     stream, clock = _Terminal(), _Clock()
     console = TerminalConsole(stream, clock=clock, now=_noon)
-    console.preparing(0, 100_000)
+    console.progress("preparing photographs", 0, 100_000)
     before = len(stream.getvalue())
     for done in range(1, 1000):
-        console.preparing(done, 100_000)
+        console.progress("preparing photographs", done, 100_000)
     assert len(stream.getvalue()) == before
     clock.seconds = 1.0
-    console.preparing(50_000, 100_000)
+    console.progress("preparing photographs", 50_000, 100_000)
     assert "50%" in stream.getvalue()
 
 

@@ -73,10 +73,10 @@ def train_baselines(
         directory.write_json(job.file, found[job.file])
     results: dict[str, Any] = {}
     if config.compare_central:
-        results["central_accuracy"] = found["baselines/central.json"]["accuracy"]
+        results["central_accuracy"] = found["baselines/central.json"]["metrics"]["top_1"]
     if config.compare_local:
         local = [job for job in jobs if job.file != "baselines/central.json"]
-        results["local_accuracy"] = {job.name: found[job.file]["accuracy"] for job in local}
+        results["local_accuracy"] = {job.name: found[job.file]["metrics"]["top_1"] for job in local}
     return results
 
 

@@ -26,15 +26,13 @@ class Progress:
     Attributes:
       round_num: the last finished round; 0 before the first.
       best_round: the round whose model evaluated best; 0 before the first evaluation.
-      best_loss: its evaluation loss.
-      best_metrics: all its evaluation metrics.
+      best_metrics: its evaluation metrics.
       evaluations_without_gain: evaluations since then.
       timed_images, timed_seconds: images trained on and seconds taken, first rounds left out.
     """
 
     round_num: int = 0
     best_round: int = 0
-    best_loss: float = float("inf")
     best_metrics: dict[str, float] = dataclasses.field(default_factory=dict)
     evaluations_without_gain: int = 0
     timed_images: int = 0

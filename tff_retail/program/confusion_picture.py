@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from datasets.label_font import displayable_labels
-from tff_retail.program.model_evaluation import Evaluation
+from tff_retail.program.model_evaluation import ModelEvaluation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ _MAX_COUNTED_LABELS = 25
 _POINTS_PER_INCH = 72
 
 
-def write_confusion_picture(evaluation: Evaluation, path: pathlib.Path) -> None:
+def write_confusion_picture(evaluation: ModelEvaluation, path: pathlib.Path) -> None:
     """Draws the matrix as PNG: a row for each label, its photographs as shares of the row.
 
     Label names that no font on this machine can show are replaced by `#` and their number;
@@ -84,7 +84,9 @@ def _draw_cells(axes: "Axes", confusion: np.ndarray, side: float) -> "AxesImage"
 
 def _draw_scale(figure: "Figure", image: "AxesImage", side: float) -> None:
     left, width = 1 + 0.2 / side, max(0.15 / side, 0.01)
-    bar = figure.colorbar(image, cax=figure.add_axes((left, 0, width, min(1.0, max(5 / side, 0.3)))))
+    bar = figure.colorbar(
+        image, cax=figure.add_axes((left, 0, width, min(1.0, max(5 / side, 0.3))))
+    )
     bar.set_label("share of the label's photographs", fontsize=max(10.0, 0.8 * side))
     bar.ax.tick_params(labelsize=max(10.0, 0.6 * side))
 

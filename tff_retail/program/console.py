@@ -33,8 +33,8 @@ class RoundConsole(Protocol):
     def say(self, text: str) -> None:
         """Writes one or more whole lines."""
 
-    def preparing(self, done: int, total: int) -> None:
-        """Photographs decoded so far; `done == total` ends it."""
+    def progress(self, what: str, done: int, total: int) -> None:
+        """How far `what` is, such as `preparing photographs`; `done == total` ends it."""
 
     def round_started(self, round_num: int, rounds: int) -> None:
         """A round begins, counted from 1."""
@@ -78,9 +78,9 @@ class PlainConsole:
         print(_writable(text, self._stream), file=self._stream, flush=True)
         self._last_line_s = self._clock()
 
-    def preparing(self, done: int, total: int) -> None:
-        """Says how many photographs are decoded, now and then."""
-        self._heartbeat(f"preparing photographs: {done}/{total}")
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Says how far `what` is, now and then."""
+        self._heartbeat(f"{what}: {done}/{total}")
 
     def round_started(self, round_num: int, rounds: int) -> None:
         """Nothing to say: the round's line comes when it is finished."""
@@ -131,12 +131,12 @@ class TerminalConsole:
         else:
             self._bar.write(text, file=self._stream)
 
-    def preparing(self, done: int, total: int) -> None:
-        """Shows how many photographs are decoded."""
+    def progress(self, what: str, done: int, total: int) -> None:
+        """Shows how far `what` is."""
         if done >= total:
             self.close()
         elif self._is_frame_due():
-            self._show("preparing photographs", done, total, f"{done}/{total}")
+            self._show(what, done, total, f"{done}/{total}")
 
     def round_started(self, round_num: int, rounds: int) -> None:
         """Shows the round."""

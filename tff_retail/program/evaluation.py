@@ -30,12 +30,6 @@ class Evaluation:
     stores: Mapping[str, Mapping[str, float]]
 
     @property
-    def loss(self) -> float:
-        """The loss by which models are compared; a loss that is not a number is the worst."""
-        loss = self.metrics["loss"]
-        return loss if not math.isnan(loss) else math.inf
-
-    @property
     def worst_store(self) -> str | None:
         """The store with the lowest top-1 accuracy, among those with enough photographs."""
         ranked = [
@@ -64,6 +58,21 @@ class Evaluation:
         if self.worst_top_1 is not None:
             summary["top_1_worst"] = self.worst_top_1
         return summary
+
+
+def is_better(metrics: Mapping[str, float], best: Mapping[str, float]) -> bool:
+    """Whether one model is better than another: more photographs right, or as many at less loss.
+
+    Args:
+      metrics: with `top_1` and `loss`; a loss that is not a number is the worst.
+      best: likewise, or empty where there is none yet.
+    """
+    return not best or _rank(metrics) > _rank(best)
+
+
+def _rank(metrics: Mapping[str, float]) -> tuple[float, float]:
+    loss = metrics["loss"]
+    return metrics["top_1"], -math.inf if math.isnan(loss) else -loss
 
 
 class Evaluator:

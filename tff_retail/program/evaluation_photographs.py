@@ -1,102 +1,96 @@
-"""Labelled photographs to measure a model on: a chain's stores, or folders of a test set."""
+"""Labelled photographs to measure a model on: a chain's stores, or headquarters' test set."""
 
-import concurrent.futures
+import dataclasses
 import itertools
-import os
-import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from datasets.chain import open_chain
-from datasets.image_decoding import UnreadablePhotograph, decode_photograph
-from datasets.store_listing import Photograph, list_store, printable
+from datasets.evaluation_set import open_evaluation_set
+from datasets.store_photographs import StorePhotographs
 from tff_retail.config import ConfigurationError, DataConfig
 
-SPLITS = ("validation", "train", "all")
-
-# Images uint8 [b, S, S, 3] and the name of each one's label.
-Batch = tuple[np.ndarray, list[str]]
-
 # Images held at once: a bound on memory.
-_BATCH_SIZE = 32
-_NUM_DECODERS = 2
+_BATCH_SIZE = 64
 
 
-def chain_photographs(
-    data: DataConfig, *, image_size: int, split: str, notices: list[str]
-) -> Iterator[Batch]:
+@dataclasses.dataclass(frozen=True, eq=False)
+class EvaluationPhotographs:
+    """Photographs of one or more stores, decoded to one size.
+
+    Attributes:
+      labels: names by label index.
+      parts: stores and the splits of them that count.
+      unknown_labels: photographs that were left out already, by their label.
+      notices: what else was left out, one sentence each.
+    """
+
+    labels: tuple[str, ...]
+    parts: Sequence[tuple[StorePhotographs, str]]
+    unknown_labels: Mapping[str, int]
+    notices: tuple[str, ...]
+
+    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Images uint8 [b, S, S, 3] and their labels, int32 [b]."""
+        for store, split in self.parts:
+            examples = store.load(split)
+            for start in range(0, len(examples), _BATCH_SIZE):
+                batch = slice(start, start + _BATCH_SIZE)
+                yield np.asarray(examples.features[batch]), examples.labels[batch]
+
+
+def photographs_of_stores(
+    data: DataConfig,
+    *,
+    image_size: int,
+    split: str,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> EvaluationPhotographs:
     """Photographs of every store of a chain.
 
     Args:
       data: which chain, where its cache is, and how much of it is for validation.
-      image_size: S, in pixels.
-      split: one of `SPLITS`.
-      notices: gets a sentence for each thing that was left out.
+      image_size: height and width in pixels.
+      split: `validation`, `train` or `all`.
+      on_progress: called with (photographs done, photographs in all).
 
     Raises:
       ConfigurationError: the chain can't be read, or has nothing in the split.
     """
-    chain = open_chain(data, image_size)
-    notices.extend(chain.report.notices)
+    chain = open_chain(data, image_size, on_progress=on_progress)
     splits = ("train", "validation") if split == "all" else (split,)
-    pairs = list(itertools.product(chain.stores, splits))
-    if not any(store.num_examples(name) for store, name in pairs):
+    parts = [
+        (store, name)
+        for store, name in itertools.product(chain.stores, splits)
+        if store.num_examples(name)
+    ]
+    if not parts:
         raise ConfigurationError(
             f"--split must name photographs that exist, found none in {split!r}; "
             "try --split=all or a larger --validation_fraction"
         )
-    for store, name in pairs:
-        examples = store.load(name)
-        for start in range(0, len(examples), _BATCH_SIZE):
-            batch = slice(start, start + _BATCH_SIZE)
-            names = [chain.labels[label] for label in examples.labels[batch]]
-            yield np.asarray(examples.features[batch]), names
+    return EvaluationPhotographs(chain.labels, parts, {}, chain.report.notices)
 
 
-def folder_photographs(
-    eval_dir: pathlib.Path, *, image_size: int, notices: list[str]
-) -> Iterator[Batch]:
-    """Photographs of a test set `<eval_dir>/<label>/*.jpg`, or of one with a `manifest.csv`.
-
-    Args:
-      eval_dir: the folder.
-      image_size: S, in pixels.
-      notices: gets a sentence at the end if files could not be read.
+def photographs_of_test_set(
+    data: DataConfig,
+    *,
+    labels: tuple[str, ...],
+    image_size: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> EvaluationPhotographs:
+    """Photographs of `data.eval_dir`, those of labels other than `labels` counted and left out.
 
     Raises:
-      ConfigurationError: the folder holds no photograph, or its manifest is malformed.
+      ConfigurationError: nothing in it is usable.
     """
-    listing = list_store(eval_dir, eval_dir.name)
-    if not listing.photographs:
-        raise ConfigurationError(
-            f"--eval_dir must hold photographs in a folder for each label, found none in "
-            f"{str(eval_dir)!r}; the layout is <eval_dir>/<label>/*.jpg"
-        )
-    skipped = [f"{printable(file.path)} ({file.reason})" for file in listing.skipped]
-
-    def decode(photograph: Photograph) -> np.ndarray | None:
-        try:
-            return decode_photograph(os.path.join(eval_dir, photograph.path), image_size)
-        except UnreadablePhotograph as error:
-            skipped.append(f"{printable(photograph.path)} ({error})")
-            return None
-
-    with concurrent.futures.ThreadPoolExecutor(_NUM_DECODERS) as decoders:
-        for start in range(0, len(listing.photographs), _BATCH_SIZE):
-            photographs = listing.photographs[start : start + _BATCH_SIZE]
-            yield from _batch(photographs, list(decoders.map(decode, photographs)))
-    if skipped:
-        notices.append(f"{len(skipped)} files can't be used and are left out, such as {skipped[0]}")
-
-
-def _batch(
-    photographs: Sequence[Photograph], decoded: Sequence[np.ndarray | None]
-) -> Iterator[Batch]:
-    pairs = zip(photographs, decoded, strict=True)
-    readable = [(photograph, image) for photograph, image in pairs if image is not None]
-    if readable:
-        yield (
-            np.stack([image for _, image in readable]),
-            [photograph.label for photograph, _ in readable],
-        )
+    photographs = open_evaluation_set(
+        data.eval_dir or "", labels, image_size, data.cache_dir, on_progress=on_progress
+    )
+    report = photographs.report
+    # The evaluation tells of other labels, for chains too: here that is the first notice.
+    notices = report.notices[1:] if report.other_labels else report.notices
+    return EvaluationPhotographs(
+        labels, [(photographs, "validation")], report.other_labels, notices
+    )

@@ -11,8 +11,8 @@ from typing import Any
 
 from tff_retail.program.confusion_picture import write_confusion_picture
 from tff_retail.program.model_evaluation import (
-    Evaluation,
     LabelResult,
+    ModelEvaluation,
     label_results,
     worst_confusions,
 )
@@ -22,7 +22,7 @@ from tff_retail.program.text_table import format_table
 _MAX_TABLE_LABELS = 30
 
 
-def write_evaluation_report(evaluation: Evaluation, output_dir: pathlib.Path) -> None:
+def write_evaluation_report(evaluation: ModelEvaluation, output_dir: pathlib.Path) -> None:
     """Writes `evaluation.json`, `labels.csv`, `confusion.csv` and `confusion.png`."""
     output_dir.mkdir(parents=True, exist_ok=True)
     results = label_results(evaluation)
@@ -43,7 +43,7 @@ def write_evaluation_report(evaluation: Evaluation, output_dir: pathlib.Path) ->
     write_confusion_picture(evaluation, output_dir / "confusion.png")
 
 
-def describe_evaluation(evaluation: Evaluation) -> str:
+def describe_evaluation(evaluation: ModelEvaluation) -> str:
     """The same for a terminal: totals, the label table and the worst confusions."""
     parts = [
         f"accuracy {evaluation.accuracy:.1%}  top-5 {evaluation.top_5:.1%}  "
@@ -66,14 +66,12 @@ def _label_table(results: Sequence[LabelResult]) -> str:
     if len(shown) > _MAX_TABLE_LABELS:
         measured = [result for result in results if result.recall is not None]
         shown = sorted(measured, key=lambda result: result.recall or 0.0)[:_MAX_TABLE_LABELS]
-        ending = (
-            f"\nThe {len(shown)} of {len(results)} labels with the lowest recall; labels.csv has all."
-        )
+        ending = f"\nThe {len(shown)} of {len(results)} labels with the lowest recall; labels.csv has all."
     rows = [(r.label, _percent(r.precision), _percent(r.recall), str(r.support)) for r in shown]
     return format_table(("label", "precision", "recall", "photographs"), rows) + ending
 
 
-def _unknown_sentence(evaluation: Evaluation) -> str:
+def _unknown_sentence(evaluation: ModelEvaluation) -> str:
     unknown = evaluation.unknown_labels
     names = ", ".join(sorted(unknown)[:5]) + (" …" if len(unknown) > 5 else "")
     return (
@@ -82,7 +80,7 @@ def _unknown_sentence(evaluation: Evaluation) -> str:
     )
 
 
-def _summary(evaluation: Evaluation) -> dict[str, Any]:
+def _summary(evaluation: ModelEvaluation) -> dict[str, Any]:
     return {
         "accuracy": evaluation.accuracy,
         "top_5": evaluation.top_5,

@@ -2,7 +2,8 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +18,7 @@ _LEAST_PROBABILITY = 1e-7
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Evaluation:
+class ModelEvaluation:
     """Counts over all photographs whose label the model knows.
 
     Attributes:
@@ -77,43 +78,47 @@ class Confusion:
 
 
 def evaluate_model(
-    model: "ReleasedModel", batches: Iterable[tuple[np.ndarray, list[str]]]
-) -> Evaluation:
+    model: "ReleasedModel",
+    batches: Iterable[tuple[np.ndarray, np.ndarray]],
+    *,
+    labels: Sequence[str],
+    unknown_labels: Mapping[str, int] = MappingProxyType({}),
+) -> ModelEvaluation:
     """Runs the model over labelled photographs.
 
     Args:
       model: takes images of its `image_size`.
-      batches: images uint8 [b, S, S, 3] and the label names of each.
+      batches: images uint8 [b, S, S, 3] and their labels int32 [b], positions in `labels`.
+      labels: names of the photographs' labels; the model may know more or fewer.
+      unknown_labels: photographs already left out because the model has no such label.
 
     Raises:
       ConfigurationError: the model knows the label of none of them.
     """
-    positions = {label: index for index, label in enumerate(model.labels)}
-    confusion = np.zeros((len(positions), len(positions)), np.int64)
-    unknown: Counter[str] = Counter()
+    of_model = {label: index for index, label in enumerate(model.labels)}
+    positions = np.array([of_model.get(label, -1) for label in labels])
+    confusion = np.zeros((len(of_model), len(of_model)), np.int64)
+    unknown = Counter(unknown_labels)
     num_top_5, loss = 0, 0.0
-    for images, names in batches:
-        is_known = np.array([name in positions for name in names], bool)
-        unknown.update(name for name in names if name not in positions)
-        if not is_known.any():
-            continue
-        labels = np.array([positions[name] for name in names if name in positions])
+    for images, found in batches:
+        is_known = positions[found] >= 0
+        unknown.update(labels[label] for label in found[~is_known])
         probabilities = model.predict(images[is_known])
-        np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
-        of_label = probabilities[np.arange(len(labels)), labels]
-        num_top_5 += int(np.sum(np.sum(probabilities > of_label[:, None], axis=1) < 5))
-        loss -= float(np.sum(np.log(np.maximum(of_label, _LEAST_PROBABILITY))))
+        wanted = positions[found[is_known]]
+        np.add.at(confusion, (wanted, probabilities.argmax(axis=1)), 1)
+        of_wanted = probabilities[np.arange(len(wanted)), wanted]
+        num_top_5 += int(np.sum(np.sum(probabilities > of_wanted[:, None], axis=1) < 5))
+        loss -= float(np.sum(np.log(np.maximum(of_wanted, _LEAST_PROBABILITY))))
     total = int(confusion.sum())
     if total == 0:
-        found = ", ".join(list(unknown)[:5]) or "no photograph"
         raise ConfigurationError(
-            f"the photographs must have labels that the model knows, found {found}; "
-            f"it knows {', '.join(model.labels[:5])}" + (" …" if len(model.labels) > 5 else "")
+            "--model must know labels of the photographs, found photographs only of "
+            f"{_names(unknown)}, while it knows {_names(model.labels)}; name the right model"
         )
-    return Evaluation(model.labels, confusion, num_top_5, loss / total, dict(unknown))
+    return ModelEvaluation(model.labels, confusion, num_top_5, loss / total, dict(unknown))
 
 
-def label_results(evaluation: Evaluation) -> list[LabelResult]:
+def label_results(evaluation: ModelEvaluation) -> list[LabelResult]:
     """Precision, recall and support of every label, in the order of the labels."""
     support = evaluation.confusion.sum(axis=1)
     given = evaluation.confusion.sum(axis=0)
@@ -129,7 +134,7 @@ def label_results(evaluation: Evaluation) -> list[LabelResult]:
     ]
 
 
-def worst_confusions(evaluation: Evaluation, *, limit: int = 10) -> list[Confusion]:
+def worst_confusions(evaluation: ModelEvaluation, *, limit: int = 10) -> list[Confusion]:
     """The most frequent mistakes, the most frequent first; ties in the order of the labels."""
     wrong = evaluation.confusion.copy()
     np.fill_diagonal(wrong, 0)
@@ -146,3 +151,8 @@ def worst_confusions(evaluation: Evaluation, *, limit: int = 10) -> list[Confusi
         for row, column in pairs
         if wrong[row, column]
     ]
+
+
+def _names(labels: Iterable[str]) -> str:
+    names = list(labels)
+    return ", ".join(names[:5]) + (" …" if len(names) > 5 else "")

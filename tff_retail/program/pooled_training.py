@@ -2,12 +2,12 @@
 
 Trained centrally, on the pooled photographs of all stores, it says what federation costs; trained
 on one store alone, what federation wins. Both see as many epochs as the run had, and their model
-is chosen as the run's is: the lowest loss on the same photographs.
+is chosen as the run's is, on the same photographs (`evaluation.is_better`).
 """
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -18,6 +18,7 @@ from datasets.examples import Examples
 from tff_retail.config import LearningConfig
 from tff_retail.learning.learning_rate import build_learning_rate
 from tff_retail.learning.loss import build_loss
+from tff_retail.program.evaluation import is_better
 
 _EVALUATION_BATCH_SIZE = 64
 
@@ -27,13 +28,11 @@ class Baseline:
     """A model trained in one place.
 
     Attributes:
-      accuracy: top-1, in [0, 1], of the best epoch's model.
-      loss: of the same.
+      metrics: `top_1` in [0, 1] and `loss` of the best model.
       round_num: the round whose epochs it was best after.
     """
 
-    accuracy: float
-    loss: float
+    metrics: Mapping[str, float]
     round_num: int
 
 
@@ -96,7 +95,7 @@ def train_pooled(
         optimizer=optimizer, loss=build_loss(learning, model.output_shape[-1]), jit_compile=False
     )
     rate = build_learning_rate(learning, rounds)
-    best = Baseline(0.0, float("inf"), 0)
+    best: Baseline | None = None
     for round_num in range(1, rounds + 1):
         optimizer.learning_rate = float(rate(tf.constant(round_num - 1)))
         batches = _batches(train, pipeline, seed=seed, round_num=round_num, name=name)
@@ -104,9 +103,10 @@ def train_pooled(
         on_round(round_num)
         if round_num % eval_every and round_num != rounds:
             continue
-        accuracy, loss = _evaluate(model, validation, pipeline.feature)
-        if loss < best.loss or not best.round_num:
-            best = Baseline(accuracy, loss, round_num)
+        metrics = _evaluate(model, validation, pipeline.feature)
+        if best is None or is_better(metrics, best.metrics):
+            best = Baseline(metrics, round_num)
+    assert best is not None  # the last round is always evaluated
     return best
 
 
@@ -148,7 +148,7 @@ def _batches(
 
 def _evaluate(
     model: tf.keras.Model, examples: PooledExamples, feature: str
-) -> tuple[float, float]:
+) -> dict[str, float]:
     """Top-1 accuracy and mean cross entropy, every example counted once."""
     hits, loss = 0, 0.0
     for start in range(0, len(examples), _EVALUATION_BATCH_SIZE):
@@ -158,4 +158,4 @@ def _evaluate(
         hits += int(np.sum(np.argmax(logits, axis=-1) == labels))
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
         loss += float(tf.reduce_sum(losses))
-    return hits / len(examples), loss / len(examples)
+    return {"top_1": hits / len(examples), "loss": loss / len(examples)}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import errno
+import functools
 import pathlib
 import shutil
 from typing import Any
@@ -142,7 +143,7 @@ class _Run:
         chain = open_chain(
             config.data,
             config.model.image_size,
-            on_progress=self._console.preparing,
+            on_progress=functools.partial(self._console.progress, "preparing photographs"),
             workers=self._parallel,
         )
         self._console.close()
@@ -271,7 +272,7 @@ class _Run:
             parallel=self._parallel,
             directory=self._directory,
             say=self._console.say,
-            on_progress=self._console.baseline_progress,
+            on_progress=functools.partial(self._console.progress, "training baselines"),
         )
         self._console.close()
         return results

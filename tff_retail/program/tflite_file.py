@@ -124,7 +124,9 @@ def _labels_file_beside(path: pathlib.Path) -> pathlib.Path:
 
 def _as_float(values: np.ndarray, details: Mapping[str, Any]) -> np.ndarray:
     scale, zero_point = details["quantization"]
-    return values if values.dtype == np.float32 else (values.astype(np.float32) - zero_point) * scale
+    return (
+        values if values.dtype == np.float32 else (values.astype(np.float32) - zero_point) * scale
+    )
 
 
 def _write_bytes(path: pathlib.Path, content: bytes) -> None:

@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tff_retail.config import ScheduleConfig
-from tff_retail.learning.round_metrics import evaluation_metrics, training_metrics
+from tff_retail.learning.round_metrics import training_metrics
 from tff_retail.program.best_weights import BestWeights
 from tff_retail.program.checkpoints import Checkpoints, Progress
 from tff_retail.program.console import RoundConsole
-from tff_retail.program.evaluation import Evaluation, Evaluator
+from tff_retail.program.evaluation import Evaluation, Evaluator, is_better
 from tff_retail.program.metric_files import MetricFiles
 from tff_retail.program.round_line import RoundLine
 from tff_retail.runtime.federated_round import FederatedRound
@@ -151,13 +151,12 @@ class TrainingRun:
         progress = dataclasses.replace(progress, round_num=round_num)
         if evaluation is None:
             return progress
-        if progress.best_round and not evaluation.loss < progress.best_loss:
+        if not is_better(evaluation.metrics, progress.best_metrics):
             without_gain = progress.evaluations_without_gain + 1
             return dataclasses.replace(progress, evaluations_without_gain=without_gain)
         return dataclasses.replace(
             progress,
             best_round=round_num,
-            best_loss=evaluation.loss,
             best_metrics=dict(evaluation.metrics),
             evaluations_without_gain=0,
         )

@@ -29,7 +29,9 @@ def test_group_normalization_equals_keras_in_value_and_gradient() -> None:
     for layer in (ours, theirs):
         layer.build(tf.TensorShape((None, None, None, 6)))
         layer.set_weights([np.linspace(0.5, 2, 6), np.linspace(-1, 1, 6)])
-    for our, their in zip(_with_gradient(ours, images), _with_gradient(theirs, images), strict=True):
+    for our, their in zip(
+        _with_gradient(ours, images), _with_gradient(theirs, images), strict=True
+    ):
         np.testing.assert_allclose(our, their, rtol=1e-4, atol=1e-4)
 
 

@@ -45,7 +45,7 @@ def build_backbone(model: ModelConfig) -> tf.keras.Model:
 
 
 def build_head(model: ModelConfig, num_features: int, num_labels: int) -> tf.keras.Model:
-    """The head alone: `{"features": float32 [batch, num_features]}` to float32 [batch, num_labels]."""
+    """The head alone: `{"features": float32 [batch, D]}` to logits float32 [batch, num_labels]."""
     features = tf.keras.Input((num_features,), dtype=tf.float32, name="features")
     return tf.keras.Model(
         {"features": features}, _head(features, num_labels), name=f"{model.name}_head"

@@ -5,6 +5,8 @@ wrongly. Either every photograph is normalised by itself (Wu & He 2018, Group No
 https://arxiv.org/abs/1803.08494), or statistics learned elsewhere stay as they are.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 # Wang et al. 2021, A Field Guide to Federated Optimization, section 4.1: MobileNetV2 with
@@ -23,12 +25,13 @@ class ChannelGroupNormalization(tf.keras.layers.Layer):
       gamma, beta: float32 [channels], trainable.
     """
 
-    def __init__(self, groups: int = NUM_GROUPS, epsilon: float = 1e-3, **kwargs) -> None:
+    def __init__(self, groups: int = NUM_GROUPS, epsilon: float = 1e-3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.groups = groups
         self.epsilon = epsilon
 
     def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes the variables for [batch, height, width, channels]."""
         channels = input_shape[-1]
         if channels % self.groups:
             raise ValueError(
@@ -58,7 +61,8 @@ class ChannelGroupNormalization(tf.keras.layers.Layer):
         repeated = of_groups * tf.ones([1, self.groups, channels // self.groups])
         return tf.reshape(repeated, [-1, 1, 1, channels])
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
+        """What Keras saves, and makes the layer from again."""
         return {**super().get_config(), "groups": self.groups, "epsilon": self.epsilon}
 
 
@@ -74,11 +78,12 @@ class FrozenBatchNormalization(tf.keras.layers.Layer):
       moving_mean, moving_variance: float32 [channels], never trained.
     """
 
-    def __init__(self, epsilon: float = 1e-3, **kwargs) -> None:
+    def __init__(self, epsilon: float = 1e-3, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.epsilon = epsilon
 
     def build(self, input_shape: tf.TensorShape) -> None:
+        """Makes the variables for [batch, height, width, channels]."""
         shape = (input_shape[-1],)
         self.gamma = self.add_weight("gamma", shape, initializer="ones")
         self.beta = self.add_weight("beta", shape, initializer="zeros")
@@ -95,7 +100,8 @@ class FrozenBatchNormalization(tf.keras.layers.Layer):
         scale = self.gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)
         return inputs * scale + (self.beta - self.moving_mean * scale)
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
+        """What Keras saves, and makes the layer from again."""
         return {**super().get_config(), "epsilon": self.epsilon}
 
 

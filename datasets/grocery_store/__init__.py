@@ -1,0 +1,1 @@
+"""The Grocery Store Dataset as a TensorFlow data set: `--tfds=grocery_store`."""
