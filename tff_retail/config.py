@@ -79,12 +79,17 @@ class DataConfig:
     eval_dir: str | None = None
 
     def __post_init__(self) -> None:
+        if self.data_dir is None and self.tfds is None:
+            raise ConfigurationError(
+                "--data_dir must say where the stores are, found nothing; set --data_dir=FOLDER, "
+                "or --tfds=NAME for a public data set (real stores, --stores=remote, are not in "
+                "this version yet)"
+            )
         require(
-            (self.data_dir is None) != (self.tfds is None),
+            self.data_dir is None or self.tfds is None,
             "data_dir",
-            "set, or --tfds in its place, and not both",
+            "left out where --tfds is set",
             self.data_dir,
-            "say where the store folders are: --data_dir=FOLDER",
         )
         _require_one_of("partitioner", self.partitioner, PARTITIONERS)
         require(self.num_stores >= 1, "num_stores", "at least 1", self.num_stores)

@@ -100,7 +100,7 @@ def help_text(description: str) -> str:
         title = "Flags" if group.endswith(".py") or "tff_retail" in group else group
         lines += ["", f"{title}:"]
         for flag in defined:
-            default = f" (default: {flag.default_as_str})" if flag.default is not None else ""
+            default = "" if flag.default is None else f" (default: {flag.default})"
             lines.append(f"  --{flag.name}")
             text = f"{flag.help}{default}"
             lines += textwrap.wrap(text, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
@@ -242,4 +242,4 @@ def _boolean(name: str, default: bool, text: str, group: str) -> None:
 
 
 def _enum(name: str, default: str | None, allowed: Sequence[str], text: str, group: str) -> None:
-    flags.DEFINE_enum(name, default, list(allowed), f"{'|'.join(allowed)}: {text}", module_name=group)
+    flags.DEFINE_enum(name, default, list(allowed), text, module_name=group)

@@ -102,6 +102,6 @@ def _session_config() -> tf.compat.v1.ConfigProto:
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
     config.gpu_options.allow_growth = True
     # The optimiser's rewriting costs seconds at a session's first run and wins nothing after it:
-    # the same bits at the same speed (docs/architecture.md, "What was measured").
+    # the same bits at the same speed (docs/architecture.md).
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     return config
