@@ -1,12 +1,12 @@
 """Spreads one labelled set over stores, evenly or with the skews the literature studies.
 
-  iid        shuffled, then dealt out evenly
-  dirichlet  each label is spread by its own Dirichlet(alpha) draw over the stores: the smaller
-             alpha, the fewer stores hold a label (Yurochkin et al. 2019, section 4,
-             https://arxiv.org/abs/1905.12022; Li et al. 2022, https://arxiv.org/abs/2102.02079)
-  shards     sorted by label and cut into two shards a store, so that a store holds about two
-             labels (McMahan et al. 2017, section 3, https://arxiv.org/abs/1602.05629)
-  quantity   shuffled; the stores' sizes are one Dirichlet(alpha) draw (Li et al. 2022)
+iid        shuffled, then dealt out evenly
+dirichlet  each label is spread by its own Dirichlet(alpha) draw over the stores: the smaller
+           alpha, the fewer stores hold a label (Yurochkin et al. 2019, section 4,
+           https://arxiv.org/abs/1905.12022; Li et al. 2022, https://arxiv.org/abs/2102.02079)
+shards     sorted by label and cut into two shards a store, so that a store holds about two
+           labels (McMahan et al. 2017, section 3, https://arxiv.org/abs/1602.05629)
+quantity   shuffled; the stores' sizes are one Dirichlet(alpha) draw (Li et al. 2022)
 """
 
 from collections.abc import Callable

@@ -13,6 +13,7 @@ import os
 import pathlib
 from collections.abc import Collection, Iterator
 
+from datasets.cache_location import is_chain_cache
 from datasets.chain_report import SkippedFile
 from datasets.image_decoding import is_photograph_name
 from datasets.labels import normalize_label
@@ -165,7 +166,8 @@ def _skip_other_format(path: pathlib.Path, store: str, skipped: list[SkippedFile
 
 
 def _subfolders(folder: pathlib.Path) -> list[pathlib.Path]:
-    return [path for path in _entries(folder) if path.is_dir()]
+    """Without caches, which a user may have put among the stores with --cache_dir."""
+    return [path for path in _entries(folder) if path.is_dir() and not is_chain_cache(path)]
 
 
 def _entries(folder: pathlib.Path) -> list[pathlib.Path]:

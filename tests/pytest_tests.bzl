@@ -4,7 +4,7 @@ def _tags(file):
     if file.startswith("integration/"):
         return ["local"]  # sockets and processes need more than the sandbox gives
     if "/" not in file:
-        return ["external"]  # reads the whole tree, so that no result of it may be kept
+        return ["external"]  # reads files that Bazel does not see: its result may not be kept
     return []
 
 def pytest_tests(files, data, deps):
@@ -22,6 +22,7 @@ def pytest_tests(files, data, deps):
             args = ["$(location %s)" % file],
             data = data + [file],
             main = "run_pytest.py",
+            timeout = "long",  # TensorFlow starts in each, and machines may be busy
             tags = _tags(file),
             deps = deps + [":conftest"],
         )

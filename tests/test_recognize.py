@@ -55,7 +55,7 @@ def test_json_lines_with_the_next_best(run, photographs):
         (["photo.png"], "--model must be"),
         (["--model=run"], "photographs or folders"),
         (["--model=run", "--top_k=0", "photo.png"], "--top_k must be at least 1, found 0"),
-        (["--model=run", "docs"], "found none in 'docs'"),
+        (["--model=run", "photo.png"], "--model must be a run directory"),
         (["--model=run", "--no_such_flag", "photo.png"], "no_such_flag"),
     ],
 )
@@ -65,10 +65,15 @@ def test_a_wrong_command_is_one_sentence(arguments, sentence):
     assert (result.stdout, result.returncode) == ("", 2)
 
 
+def test_a_folder_without_photographs_is_one_sentence(run):
+    result = _recognize(f"--model={run}", "tff_retail")
+    assert "found none in 'tff_retail'" in result.stderr and result.returncode == 2
+
+
 def test_starts_without_the_training_libraries():
     code = (
         "import sys, tff_retail.recognize, tff_retail.program.recognition\n"
         "from tff_retail.program import released_model\n"
-        "assert not {'tensorflow_federated', 'jax', 'matplotlib', 'sklearn'} & set(sys.modules)"
+        "assert not {'tensorflow_federated', 'matplotlib', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=_CLONE, check=True, timeout=120)

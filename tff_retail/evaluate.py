@@ -9,6 +9,7 @@ confusions, and writes `evaluation.json`, `labels.csv`, `confusion.csv` and `con
 """
 
 import dataclasses
+import functools
 import json
 import pathlib
 import sys
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from tff_retail import flags as retail_flags
+from tff_retail.command_line import run_main
 from tff_retail.config import ConfigurationError, DataConfig, RunConfig, existing_folder, require
+from tff_retail.program.model_folder import find_model
 from tff_retail.program.result_folder import result_folder, writable_output_dir
 
 if TYPE_CHECKING:
@@ -51,10 +53,12 @@ def main(argv: list[str]) -> int:
     require(bool(values.model), "model", "a run directory, a model folder or a file", values.model)
     require(values.split in _SPLITS, "split", f"one of {', '.join(_SPLITS)}", values.split)
     data = _data_config(values)
-    for flag in ("data_dir", "eval_dir"):
-        if values[flag].value is not None:
-            existing_folder(flag, values[flag].value)
-    return _evaluate(values.model, data, values.split, values.output_dir)
+    for flag, folder in (("data_dir", values.data_dir), ("eval_dir", values.eval_dir)):
+        if folder is not None:
+            existing_folder(flag, folder)
+    find_model(values.model)
+    output_dir = values.output_dir or result_folder(values.model, "evaluation")
+    return _evaluate(values.model, data, values.split, pathlib.Path(output_dir).expanduser())
 
 
 def _data_config(values: flags.FlagValues) -> DataConfig:
@@ -104,7 +108,7 @@ def _config_of_run(model: pathlib.Path) -> DataConfig | None:
     return None
 
 
-def _evaluate(model_path: str, data: DataConfig, split: str, output_dir: str | None) -> int:
+def _evaluate(model_path: str, data: DataConfig, split: str, output_dir: pathlib.Path) -> int:
     # Only now, so that a wrong flag and --help answer at once.
     from tff_retail.program.evaluation_report import describe_evaluation, write_evaluation_report
     from tff_retail.program.model_evaluation import evaluate_model
@@ -118,13 +122,12 @@ def _evaluate(model_path: str, data: DataConfig, split: str, output_dir: str | N
         labels=photographs.labels,
         unknown_labels=photographs.unknown_labels,
     )
-    folder = pathlib.Path(output_dir or result_folder(model_path, "evaluation")).expanduser()
-    with writable_output_dir(folder):
-        write_evaluation_report(evaluation, folder)
+    with writable_output_dir(output_dir):
+        write_evaluation_report(evaluation, output_dir)
     for notice in photographs.notices:
         print(notice)
     print(describe_evaluation(evaluation))
-    print(f"\nTables and the confusion matrix are in {folder}")
+    print(f"\nTables and the confusion matrix are in {output_dir}")
     return 0
 
 
@@ -136,16 +139,17 @@ def _open_photographs(
     from tff_retail.program.console import open_console
 
     console = open_console(sys.stderr)
+    on_progress = functools.partial(console.progress, "preparing photographs")
     try:
         if data.eval_dir is not None:
             return evaluation_photographs.photographs_of_test_set(
                 data,
                 labels=model.labels,
                 image_size=model.image_size,
-                on_progress=console.preparing,
+                on_progress=on_progress,
             )
         return evaluation_photographs.photographs_of_stores(
-            data, image_size=model.image_size, split=split, on_progress=console.preparing
+            data, image_size=model.image_size, split=split, on_progress=on_progress
         )
     finally:
         console.close()
@@ -153,4 +157,4 @@ def _open_photographs(
 
 if __name__ == "__main__":
     define_flags()
-    retail_flags.run_main(main)
+    run_main(main)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from tff_retail import flags as retail_flags
-from tff_retail.config import existing_folder, require
+from tff_retail.command_line import run_main
+from tff_retail.config import ConfigurationError, existing_folder, require
+from tff_retail.program.model_folder import find_model
 from tff_retail.program.result_folder import result_folder, writable_output_dir
 
 if TYPE_CHECKING:
@@ -48,11 +49,21 @@ def main(argv: list[str]) -> int:
     photographs = None
     if values.calibration_dir is not None:
         photographs = existing_folder("calibration_dir", values.calibration_dir)
-    return _export(values.model, values.output_dir, values.formats, photographs)
+    model = find_model(values.model)
+    if model.suffix == ".tflite":
+        raise ConfigurationError(
+            f"--model must be a run directory or a model folder, found {values.model!r}; "
+            "a TFLite file is an export already"
+        )
+    output_dir = values.output_dir or result_folder(values.model, "export")
+    return _export(model, pathlib.Path(output_dir).expanduser(), values.formats, photographs)
 
 
 def _export(
-    model: str, output_dir: str | None, formats: list[str], photographs: pathlib.Path | None
+    model: pathlib.Path,
+    output_dir: pathlib.Path,
+    formats: list[str],
+    photographs: pathlib.Path | None,
 ) -> int:
     # Only now, so that a wrong flag and --help answer at once.
     import tensorflow as tf
@@ -62,11 +73,10 @@ def _export(
     # Latencies are those of one thread, as on the small devices that exports are for.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    folder = pathlib.Path(output_dir).expanduser() if output_dir else result_folder(model, "export")
-    with writable_output_dir(folder):
+    with writable_output_dir(output_dir):
         exports = export_model(
             model,
-            folder,
+            output_dir,
             formats=formats,
             calibration_dir=photographs,
             on_exported=lambda exported: print(f"Wrote {exported.path}", flush=True),
@@ -99,4 +109,4 @@ def _print_table(exports: "list[ExportedModel]", photographs: str) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    retail_flags.run_main(main)
+    run_main(main)

@@ -1,25 +1,22 @@
-"""Command-line flags, and how an entry point begins and ends.
+"""Command-line flags of a run, and the configuration that they say.
 
-Beside the entry points this is the only module that touches `absl.flags`.
+Beside the entry points, this module and `command_line` alone touch `absl.flags`.
 """
 
-import pathlib
-import signal
-import sys
-import textwrap
-from collections.abc import Callable, Sequence
-from types import FrameType
+from collections.abc import Sequence
 
-from absl import flags, logging
+from absl import flags
 
 from tff_retail import config
+from tff_retail.command_line import FLAGS, run_main
 
-FLAGS = flags.FLAGS
-
-_CONFIGS = pathlib.Path(__file__).resolve().parent.parent / "configs"
-EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
-EXIT_TERMINATED = 143
+__all__ = [
+    "define_data_flags",
+    "data_config_from_flags",
+    "define_run_flags",
+    "run_config_from_flags",
+    "run_main",
+]
 
 _DATA = "Photographs"
 _MODEL = "Model"
@@ -27,89 +24,6 @@ _LEARNING = "Learning"
 _ROUNDS = "Rounds"
 _RUNTIME = "Where it runs"
 _OUTPUT = "What comes out"
-
-
-def run_main(main: Callable[[list[str]], int | None]) -> None:
-    """Parses the flags, calls `main` with what is left and exits with what it returns.
-
-    A `ConfigurationError` and a wrong flag become one sentence and exit code 2; Ctrl-C becomes
-    exit code 130 and SIGTERM 143.
-    """
-    sys.exit(_exit_code(main, sys.argv))
-
-
-def _exit_code(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
-    received: list[int] = []
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        received.append(signum)
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    if any(argument in ("--help", "-help", "-h", "--helpshort") for argument in argv[1:]):
-        print(help_text(sys.modules["__main__"].__doc__ or ""))
-        return 0
-    try:
-        rest = FLAGS(_with_configs(argv))
-        logging.set_verbosity(logging.INFO if FLAGS.verbosity > 0 else logging.ERROR)
-        return main(rest[1:]) or 0
-    except (config.ConfigurationError, flags.Error) as error:
-        print(f"error: {_one_line(error)}", file=sys.stderr)
-        return EXIT_USAGE
-    except KeyboardInterrupt:
-        return EXIT_TERMINATED if signal.SIGTERM in received else EXIT_INTERRUPTED
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
-
-
-def _with_configs(argv: Sequence[str]) -> list[str]:
-    """`argv` with a bare `--flagfile=NAME` that is not here looked up in configs/.
-
-    Raises:
-      ConfigurationError: a flag file is neither here nor there.
-    """
-    found, arguments = [], iter(argv)
-    for argument in arguments:
-        name, equals, value = argument.partition("=")
-        if name.lstrip("-") != "flagfile" or not name.startswith("-"):
-            found.append(argument)
-            continue
-        found.append(f"--flagfile={_flag_file(value if equals else next(arguments, ''))}")
-    return found
-
-
-def _flag_file(name: str) -> str:
-    if pathlib.Path(name).is_file():
-        return name
-    if pathlib.Path(name).name == name and (_CONFIGS / name).is_file():
-        return str(_CONFIGS / name)
-    shipped = ", ".join(sorted(path.name for path in _CONFIGS.glob("*.flags")))
-    raise config.ConfigurationError(
-        f"--flagfile must be a file, or one of configs/ ({shipped}), found {name!r}"
-    )
-
-
-def help_text(description: str) -> str:
-    """The description of an entry point and its flags, by group."""
-    lines = [description.strip()]
-    for group, defined in sorted(FLAGS.flags_by_module_dict().items(), key=_help_order):
-        if group.startswith("absl.") or not defined:
-            continue
-        title = "Flags" if group.endswith(".py") or "tff_retail" in group else group
-        lines += ["", f"{title}:"]
-        for flag in defined:
-            default = "" if flag.default is None else f" (default: {flag.default})"
-            lines.append(f"  --{flag.name}")
-            text = f"{flag.help}{default}"
-            lines += textwrap.wrap(text, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    return "\n".join([*lines, "", "  -v=1 brings back what TensorFlow says; --flagfile=FILE reads flags."])
-
-
-def _help_order(item: tuple[str, list[flags.Flag]]) -> tuple[int, str]:
-    order = [_DATA, _MODEL, _LEARNING, _ROUNDS, _RUNTIME, _OUTPUT]
-    return (order.index(item[0]) if item[0] in order else -1, item[0])
 
 
 def define_data_flags() -> None:
@@ -121,9 +35,19 @@ def define_data_flags() -> None:
     _string("tfds_data_dir", None, "where TensorFlow Datasets keeps its data", _DATA)
     _enum("partitioner", default.partitioner, config.PARTITIONERS, "how to spread --tfds", _DATA)
     _integer("num_stores", default.num_stores, "simulated stores that --tfds is spread over", _DATA)
-    _float("partition_alpha", default.partition_alpha, "Dirichlet concentration; less is more skewed", _DATA)
+    _float(
+        "partition_alpha",
+        default.partition_alpha,
+        "Dirichlet concentration; less is more skewed",
+        _DATA,
+    )
     _string("cache_dir", None, "folder of decoded photographs; by default inside --data_dir", _DATA)
-    _float("validation_fraction", default.validation_fraction, "share of each store's photographs kept for evaluation, chosen by content", _DATA)
+    _float(
+        "validation_fraction",
+        default.validation_fraction,
+        "share of each store's photographs kept for evaluation, chosen by content",
+        _DATA,
+    )
     _string("eval_dir", None, "test set that headquarters owns: <eval_dir>/<label>/*.jpg", _DATA)
 
 
@@ -142,37 +66,135 @@ def define_run_flags() -> None:
     model, learning = config.ModelConfig(), config.LearningConfig()
     schedule, runtime = config.ScheduleConfig(), config.RuntimeConfig()
     _enum("model", model.name, config.MODELS, "network", _MODEL)
-    _float("width_multiplier", model.width_multiplier, "factor on the channels of every layer", _MODEL)
-    _integer("image_size", model.image_size, "photographs are resized to this many pixels a side", _MODEL)
-    _enum("normalization", None, config.NORMALIZATIONS, "group, or frozen_batch with pre-trained weights; by default what --weights needs", _MODEL)
-    _string("weights", model.weights, "first weights: none, imagenet, or a weights file or run directory", _MODEL)
-    _boolean("freeze_backbone", model.freeze_backbone, "train the head alone, on features each store computes once", _MODEL)
-    _enum("client_optimizer", learning.client_optimizer, config.CLIENT_OPTIMIZERS, "optimiser at the stores", _LEARNING)
-    _float("client_learning_rate", None, "by default 0.01 for sgd and momentum, 0.001 for adam and adamw; recommended 0.001 to 0.01", _LEARNING)
-    _enum("server_optimizer", learning.server_optimizer, config.SERVER_OPTIMIZERS, "optimiser at headquarters; sgd at rate 1 is FedAvg", _LEARNING)
-    _float("server_learning_rate", None, "by default 1 for sgd and momentum, 0.01 for adam and yogi, 0.03 for adagrad", _LEARNING)
-    _float("momentum", learning.momentum, "of the optimiser called momentum, on either side", _LEARNING)
+    _float(
+        "width_multiplier", model.width_multiplier, "factor on the channels of every layer", _MODEL
+    )
+    _integer(
+        "image_size", model.image_size, "photographs are resized to this many pixels a side", _MODEL
+    )
+    _enum(
+        "normalization",
+        None,
+        config.NORMALIZATIONS,
+        "group, or frozen_batch with pre-trained weights; by default what --weights needs",
+        _MODEL,
+    )
+    _string(
+        "weights",
+        model.weights,
+        "first weights: none, imagenet, or a weights file or run directory",
+        _MODEL,
+    )
+    _boolean(
+        "freeze_backbone",
+        model.freeze_backbone,
+        "train the head alone, on features each store computes once",
+        _MODEL,
+    )
+    _enum(
+        "client_optimizer",
+        learning.client_optimizer,
+        config.CLIENT_OPTIMIZERS,
+        "optimiser at the stores",
+        _LEARNING,
+    )
+    _float(
+        "client_learning_rate",
+        None,
+        "by default 0.01 for sgd and momentum, 0.001 for adam and adamw; recommended 0.001 to 0.01",
+        _LEARNING,
+    )
+    _enum(
+        "server_optimizer",
+        learning.server_optimizer,
+        config.SERVER_OPTIMIZERS,
+        "optimiser at headquarters; sgd at rate 1 is FedAvg",
+        _LEARNING,
+    )
+    _float(
+        "server_learning_rate",
+        None,
+        "by default 1 for sgd and momentum, 0.01 for adam and yogi, 0.03 for adagrad",
+        _LEARNING,
+    )
+    _float(
+        "momentum", learning.momentum, "of the optimiser called momentum, on either side", _LEARNING
+    )
     _float("weight_decay", learning.weight_decay, "decoupled weight decay at the stores", _LEARNING)
-    _float("label_smoothing", learning.label_smoothing, "share of a label spread over all labels", _LEARNING)
-    _enum("learning_rate_schedule", learning.learning_rate_schedule, config.SCHEDULES, "of the client learning rate over rounds", _LEARNING)
+    _float(
+        "label_smoothing",
+        learning.label_smoothing,
+        "share of a label spread over all labels",
+        _LEARNING,
+    )
+    _enum(
+        "learning_rate_schedule",
+        learning.learning_rate_schedule,
+        config.SCHEDULES,
+        "of the client learning rate over rounds",
+        _LEARNING,
+    )
     _integer("warmup_rounds", learning.warmup_rounds, "rounds of linear warm-up", _LEARNING)
-    _float("update_clip_norm", None, "bound on the L2 norm of a store's update; by default none", _LEARNING)
-    _integer("local_epochs", learning.local_epochs, "passes over a store's photographs in a round; recommended 1 to 3", _LEARNING)
+    _float(
+        "update_clip_norm",
+        None,
+        "bound on the L2 norm of a store's update; by default none",
+        _LEARNING,
+    )
+    _integer(
+        "local_epochs",
+        learning.local_epochs,
+        "passes over a store's photographs in a round; recommended 1 to 3",
+        _LEARNING,
+    )
     _integer("batch_size", learning.batch_size, "photographs in a step", _LEARNING)
-    _enum("augmentation", None, config.AUGMENTATIONS, "by default light, or none with --freeze_backbone", _LEARNING)
+    _enum(
+        "augmentation",
+        None,
+        config.AUGMENTATIONS,
+        "by default light, or none with --freeze_backbone",
+        _LEARNING,
+    )
     _integer("rounds", schedule.rounds, "rounds at most; recommended 10 to 50", _ROUNDS)
-    _float("participation", schedule.participation, "share of the stores asked in a round; recommended 0.5 to 1", _ROUNDS)
+    _float(
+        "participation",
+        schedule.participation,
+        "share of the stores asked in a round; recommended 0.5 to 1",
+        _ROUNDS,
+    )
     _integer("min_stores", schedule.min_stores, "results that a round needs", _ROUNDS)
-    _integer("min_available_stores", schedule.min_available_stores, "stores that must be there before training starts", _ROUNDS)
+    _integer(
+        "min_available_stores",
+        schedule.min_available_stores,
+        "stores that must be there before training starts",
+        _ROUNDS,
+    )
     _integer("eval_every", schedule.eval_every, "rounds between evaluations", _ROUNDS)
-    _integer("patience", None, "stop after so many evaluations without a better model; by default never", _ROUNDS)
+    _integer(
+        "patience",
+        None,
+        "stop after so many evaluations without a better model; by default never",
+        _ROUNDS,
+    )
     _integer("seed", schedule.seed, "of first weights, cohorts, shuffles and augmentation", _ROUNDS)
     _enum("device", runtime.device, config.DEVICES, "auto takes a GPU where there is one", _RUNTIME)
     _string("parallel_stores", "auto", "stores trained side by side: auto or a number", _RUNTIME)
-    _integer("intra_op_threads", runtime.intra_op_threads, "threads inside one operation; another number gives other bits", _RUNTIME)
-    _boolean("deterministic", runtime.deterministic, "op determinism: equal bits on a GPU, at a price", _RUNTIME)
+    _integer(
+        "intra_op_threads",
+        runtime.intra_op_threads,
+        "threads inside one operation; another number gives other bits",
+        _RUNTIME,
+    )
+    _boolean(
+        "deterministic",
+        runtime.deterministic,
+        "op determinism: equal bits on a GPU, at a price",
+        _RUNTIME,
+    )
     _string("output_dir", "runs/latest", "the run directory", _OUTPUT)
-    _boolean("compare_central", False, "also train the same model on the pooled photographs", _OUTPUT)
+    _boolean(
+        "compare_central", False, "also train the same model on the pooled photographs", _OUTPUT
+    )
     _boolean("compare_local", False, "also train the same model on each store alone", _OUTPUT)
 
 

@@ -7,6 +7,7 @@ what was left out, and which stores will hurt and which setting helps. Writes `h
 (stores x labels), `stores.csv`, `labels.csv`, `skipped.json` and `inspection.json`.
 """
 
+import functools
 import json
 import pathlib
 import sys
@@ -47,7 +48,8 @@ def main(argv: list[str]) -> None:
     folder = pathlib.Path(values.output_dir).expanduser()
     console = open_console(sys.stderr)
     try:
-        chain = open_chain(data, size, on_progress=console.preparing)
+        on_progress = functools.partial(console.progress, "preparing photographs")
+        chain = open_chain(data, size, on_progress=on_progress)
     finally:
         console.close()
     statistics = chain_statistics(chain)

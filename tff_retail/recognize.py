@@ -12,12 +12,13 @@ import json
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from tff_retail import flags as retail_flags
+from tff_retail.command_line import run_main
 from tff_retail.config import ConfigurationError, require
+from tff_retail.program.model_folder import find_model
 
 if TYPE_CHECKING:
     from tff_retail.program.recognition import Recognition
@@ -51,6 +52,7 @@ def main(argv: list[str]) -> int:
 def _recognize(model_path: str, paths: list[str], top_k: int, *, is_json: bool) -> int:
     from tff_retail.program.photograph_search import find_photographs
 
+    find_model(model_path)
     photographs = find_photographs(paths)
     if not photographs:
         raise ConfigurationError(
@@ -79,17 +81,12 @@ def _print_text(recognition: "Recognition") -> None:
 
 
 def _print_json(recognition: "Recognition") -> None:
+    values: dict[str, Any] = {"photo": _printable(recognition.path)}
     if recognition.error is not None:
-        values = {"photo": _printable(recognition.path), "error": recognition.error}
+        values["error"] = recognition.error
     else:
-        label, score = recognition.best[0]
-        top_k = [{"label": name, "score": value} for name, value in recognition.best]
-        values = {
-            "photo": _printable(recognition.path),
-            "label": label,
-            "score": score,
-            "top_k": top_k,
-        }
+        values["label"], values["score"] = recognition.best[0]
+        values["top_k"] = [{"label": label, "score": score} for label, score in recognition.best]
     print(json.dumps(values, ensure_ascii=False), flush=True)
 
 
@@ -99,4 +96,4 @@ def _printable(path: str) -> str:
 
 if __name__ == "__main__":
     define_flags()
-    retail_flags.run_main(main)
+    run_main(main)

@@ -25,6 +25,18 @@ def main(arguments: list[str]) -> int:
 
 def train(config: RunConfig) -> int:
     """Runs a configuration, tells its result or what stopped it. Returns the exit code."""
+    try:
+        return _train(config)
+    except KeyboardInterrupt:
+        print(
+            f"stopped; what is done is kept in {config.output_dir}: start the same command again "
+            "to go on",
+            file=sys.stderr,
+        )
+        raise
+
+
+def _train(config: RunConfig) -> int:
     from tff_retail.program.run import is_disk_full, run
     from tff_retail.runtime.synchronous_schedule import QuorumMissed
 
@@ -42,13 +54,6 @@ def train(config: RunConfig) -> int:
             file=sys.stderr,
         )
         return 1
-    except KeyboardInterrupt:
-        print(
-            f"stopped; what is done is kept in {config.output_dir}: start the same command again "
-            "to go on",
-            file=sys.stderr,
-        )
-        raise
     print(result_text(config, summary))
     return 0
 

@@ -1,1 +1,1 @@
-"""The parts of the synthetic shelf: what is sold, what it is packed in, and how it is photographed."""
+"""The parts of the synthetic shelf: what is sold, how it is packed and how photographed."""

@@ -35,6 +35,11 @@ class Packaging:
         steps = (np.arange(OUTLINE_STEPS) + 0.5) / OUTLINE_STEPS
         return np.interp(steps, positions, widths).astype(np.float32)
 
+    @functools.cached_property
+    def area(self) -> float:
+        """What it covers, as a share of its height squared."""
+        return float(2 * self.half_widths.mean())
+
 
 PACKAGINGS = {
     shape.name: shape

@@ -61,7 +61,7 @@ class StoreCamera:
             position += rng.uniform(0.3, 0.6) * side
         self._draw_board(scene, board, rng)
         # The camera is focused on the product in front; what stands behind is dim and soft.
-        scene *= np.float32(rng.uniform(0.45, 0.7))
+        scene *= np.float32(rng.uniform(0.4, 0.75))
         blurred = Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8)).filter(
             ImageFilter.BoxBlur(_BACKGROUND_BLUR * side)
         )
@@ -100,11 +100,10 @@ class StoreCamera:
             light_x=self.look.light_x,
         )
 
-    def _place_product(
-        self, scene: np.ndarray, product: Product, rng: np.random.Generator
-    ) -> None:
+    def _place_product(self, scene: np.ndarray, product: Product, rng: np.random.Generator) -> None:
         side = self._side
-        height = product.packaging.height * side * rng.uniform(0.5, 0.95)
+        # Every shape fills as much of the picture, so that its size says nothing of the label.
+        height = side * rng.uniform(0.32, 0.6) / np.sqrt(product.packaging.area)
         x, y = side * rng.uniform(0.27, 0.73), side * rng.uniform(0.34, 0.66)
         draw_product(scene, product, self._pose(rng, x, y, height, tilt=0.2))
 
@@ -130,7 +129,7 @@ class StoreCamera:
         blocks = scene.reshape(size, _OVERSAMPLING, size, _OVERSAMPLING, 3)
         pixels = blocks.mean(axis=(1, 3)) * self._light
         gains = look.white_balance * look.exposure * rng.normal(1, [0.03, 0.03, 0.03])
-        pixels *= (gains * rng.uniform(0.8, 1.2)).astype(np.float32)
+        pixels *= (gains * rng.uniform(0.6, 1.3)).astype(np.float32)
         pixels += rng.standard_normal(pixels.shape, np.float32) * np.float32(look.noise)
         image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
         radius = look.blur_radius * size / 64 * rng.uniform(0.5, 1.5)

@@ -134,7 +134,8 @@ def _aspect(product: Product) -> float:
 
 
 def _draw_small_print(draw: ImageDraw.ImageDraw, product: Product) -> None:
-    ink = tuple(channel // 3 for channel in product.base)
+    red, green, blue = product.base
+    ink = (red // 3, green // 3, blue // 3)
     for line, width in enumerate((0.3, 0.22)):
         top = 0.9 + 0.04 * line
         _box(draw, (0.5 - width, top, 0.5 + width, top + 0.018), ink)

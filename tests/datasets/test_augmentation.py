@@ -52,7 +52,9 @@ def test_a_pipeline_gives_the_same_bytes_each_time_with_a_partial_last_batch(str
         dataset = tf.data.Dataset.from_tensor_slices(_photographs(7)).batch(3).enumerate()
         changed = dataset.map(
             lambda step, images: augmentation.augment(
-                images, strength=strength, seed=tf.stack([tf.constant(5, dtype), tf.cast(step, dtype)])
+                images,
+                strength=strength,
+                seed=tf.stack([tf.constant(5, dtype), tf.cast(step, dtype)]),
             ),
             num_parallel_calls=2,
             deterministic=True,

@@ -174,6 +174,13 @@ def test_folders_of_ours_inside_are_no_stores(stores, write_photo):
     assert _open(stores, cache_dir=str(stores / "cache"), eval_dir=str(stores / "test")).stores
 
 
+def test_a_cache_among_the_stores_is_none(stores):
+    for _ in range(2):
+        chain = _open(stores, cache_dir=str(stores))
+        assert [store.name for store in chain.stores] == ["a", "b"]
+        assert chain.report.empty_stores == ()
+
+
 def test_two_hundred_stores_and_no_open_file(tmp_path, write_photo):
     for store in range(200):
         write_photo(tmp_path / f"store {store}/tea/1.png", (store, 0, 0), size=1)
@@ -215,8 +222,13 @@ def test_a_folder_one_level_off_gives_a_hint(tmp_path, write_photo):
 
 def test_progress_counts_every_photograph(stores):
     for _ in range(2):
-        counts = []
-        open_chain(
-            DataConfig(data_dir=str(stores)), 8, on_progress=lambda *count: counts.append(count)
-        )
+        counts: list[tuple[int, int]] = []
+        _count_photographs(stores, counts)
         assert counts == [(done, 25) for done in range(26)]
+
+
+def _count_photographs(folder: pathlib.Path, counts: list[tuple[int, int]]) -> None:
+    def add(done: int, total: int) -> None:
+        counts.append((done, total))
+
+    open_chain(DataConfig(data_dir=str(folder)), 8, on_progress=add)

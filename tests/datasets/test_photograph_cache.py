@@ -33,9 +33,7 @@ def _contents(chain) -> list[tuple[int, str]]:
         (int(pixels[0, 0, 0]), chain.labels[label])
         for store in chain.stores
         for split in ("train", "validation")
-        for pixels, label in zip(
-            store.load(split).features, store.load(split).labels, strict=True
-        )
+        for pixels, label in zip(store.load(split).features, store.load(split).labels, strict=True)
     )
 
 
@@ -124,7 +122,9 @@ def test_cache_dir_takes_several_chains(stores, tmp_path, write_photo):
 
 def test_a_cache_that_cannot_be_written_is_one_sentence(stores, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(ConfigurationError, match="--cache_dir must be a folder this user can write"):
+    with pytest.raises(
+        ConfigurationError, match="--cache_dir must be a folder this user can write"
+    ):
         _open(stores, cache_dir=str(tmp_path / "file" / "cache"))
 
 

@@ -75,6 +75,8 @@ def test_a_full_disk_and_a_closed_one_are_sentences(tmp_path):
     with pytest.raises(ConfigurationError, match="--cache_dir must have room, found no room left"):
         with explaining_failures(tmp_path):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with pytest.raises(ConfigurationError, match="--cache_dir must be a folder this user can write"):
+    with pytest.raises(
+        ConfigurationError, match="--cache_dir must be a folder this user can write"
+    ):
         with explaining_failures(tmp_path):
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))

@@ -56,7 +56,9 @@ def test_two_spellings_of_a_label_merge(tmp_path):
     assert len(_found(tmp_path)) == 2
 
 
-@pytest.mark.parametrize("name", ["with blanks", "苹果", "x" * 200, "5$ deal", "🍏", "%s", "a,b\"'"])
+@pytest.mark.parametrize(
+    "name", ["with blanks", "苹果", "x" * 200, "5$ deal", "🍏", "%s", "a,b\"'"]
+)
 def test_odd_names(tmp_path, name):
     _touch(tmp_path, f"{name}/{name}/p.jpg")
     (store,) = list_stores(tmp_path)
@@ -123,7 +125,14 @@ def test_manifest_takes_the_place_of_folders(tmp_path, delimiter, encoding):
 
 
 def test_manifest_rows_may_not_lead_outside(tmp_path):
-    rows = ["file,label", "/etc/passwd,tea", "../b/a.jpg,tea", "a/../../b.jpg,tea", ",tea", "a.jpg,"]
+    rows = [
+        "file,label",
+        "/etc/passwd,tea",
+        "../b/a.jpg,tea",
+        "a/../../b.jpg,tea",
+        ",tea",
+        "a.jpg,",
+    ]
     _manifest(tmp_path, "\n".join(rows))
     assert _found(tmp_path) == []
     assert sorted(_skipped(tmp_path).items()) == [

@@ -67,7 +67,9 @@ def test_every_example_reaches_one_store_with_its_label(data):
     chain = open_chain(data, 32)
     assert chain.labels == ("tea", "milk", "caf\u00e9")
     assert [store.name for store in chain.stores] == ["store_0", "store_1", "store_2"]
-    sizes = [store.num_examples("train") + store.num_examples("validation") for store in chain.stores]
+    sizes = [
+        store.num_examples("train") + store.num_examples("validation") for store in chain.stores
+    ]
     assert sizes == [4, 4, 4]
     assert _pixels_and_labels(chain) == {(20 * n, chain.labels[n % 3]) for n in range(12)}
 

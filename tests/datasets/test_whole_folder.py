@@ -93,7 +93,9 @@ def test_a_second_writer_waits_for_the_first_and_makes_nothing(tmp_path):
         _write(folder)
 
     first = threading.Thread(target=lambda: results.append(_make(tmp_path / "a", write_slowly)))
-    second = threading.Thread(target=lambda: results.append(_make(tmp_path / "a", _refuse_to_write)))
+    second = threading.Thread(
+        target=lambda: results.append(_make(tmp_path / "a", _refuse_to_write))
+    )
     first.start()
     assert is_writing.wait(timeout=30)
     second.start()

@@ -2,13 +2,16 @@
 
 import concurrent.futures
 import dataclasses
+import queue
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from datasets.examples import Examples
-from tff_retail.program.pooled_training import Baseline, PooledExamples, train_pooled
+from tff_retail.program.pooled_training import PooledExamples, train_pooled
 from tff_retail.program.recogniser import Recogniser
 from tff_retail.program.run_directory import RunDirectory
 
@@ -20,10 +23,6 @@ class _Job:
     name: str
     file: str
     train: PooledExamples
-
-
-class Interrupted(Exception):
-    """The baselines were asked to stop."""
 
 
 def train_baselines(
@@ -63,14 +62,36 @@ def train_baselines(
             _Job(store, f"baselines/local-{number:05}.json", PooledExamples([examples]))
             for number, (store, examples) in enumerate(train.items())
         ]
-    trainer = _Trainer(recogniser, first_weights, validation, rounds, len(jobs), on_progress)
     found = {job.file: directory.read_json(job.file) for job in jobs}
     missing = [job for job in jobs if found[job.file] is None]
+    progress = _Progress(rounds, len(jobs), len(jobs) - len(missing), on_progress)
     if missing:
         say(f"training {len(missing)} baselines of {rounds} rounds")
-    for job, baseline in trainer.train_all(missing, parallel):
+
+    def train_one(job: _Job, model: tf.keras.Model) -> None:
+        baseline = train_pooled(
+            model,
+            first_weights,
+            train=job.train,
+            validation=validation,
+            pipeline=recogniser.pipelines["train"],
+            learning=config.learning,
+            rounds=rounds,
+            eval_every=config.schedule.eval_every,
+            seed=config.schedule.seed,
+            name=f"baseline/{job.name}",
+            on_batch=progress.check,
+            on_round=progress.count_round,
+        )
         found[job.file] = {"name": job.name, **dataclasses.asdict(baseline)}
         directory.write_json(job.file, found[job.file])
+
+    # Keras builds models on global state, so they are built here, one after the other.
+    models = [recogniser.trained_model() for _ in missing[:parallel]]
+    try:
+        _train_all(missing, models, train_one)
+    finally:
+        progress.stop()
     results: dict[str, Any] = {}
     if config.compare_central:
         results["central_accuracy"] = found["baselines/central.json"]["metrics"]["top_1"]
@@ -80,61 +101,57 @@ def train_baselines(
     return results
 
 
-class _Trainer:
+def _train_all(
+    jobs: Sequence[_Job],
+    models: Sequence[tf.keras.Model],
+    train_one: Callable[[_Job, tf.keras.Model], None],
+) -> None:
+    """Trains as many jobs at the same time as there are models; the longest begin first."""
+    idle: queue.SimpleQueue[tf.keras.Model] = queue.SimpleQueue()
+    for model in models:
+        idle.put(model)
+
+    def train(job: _Job) -> None:
+        model = idle.get()
+        try:
+            train_one(job, model)
+        finally:
+            idle.put(model)
+
+    pool = concurrent.futures.ThreadPoolExecutor(max(len(models), 1), "baseline")
+    try:
+        ordered = sorted(jobs, key=lambda job: -len(job.train))
+        futures = [pool.submit(train, job) for job in ordered]
+        for future in concurrent.futures.as_completed(futures):
+            future.result()
+    finally:
+        # Those that an interrupt leaves at work end at their next batch, see `_Progress.stop`.
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+class _Stopped(Exception):
+    """The baselines were asked to stop."""
+
+
+class _Progress:
+    """Counts rounds over all baselines, and passes on that they shall stop."""
+
     def __init__(
-        self,
-        recogniser: Recogniser,
-        first_weights: Sequence[np.ndarray],
-        validation: PooledExamples,
-        rounds: int,
-        num_jobs: int,
-        on_progress: Callable[[int, int], None],
+        self, rounds: int, num_jobs: int, num_done: int, on_progress: Callable[[int, int], None]
     ) -> None:
-        self._recogniser = recogniser
-        self._first_weights = first_weights
-        self._validation = validation
-        self._rounds = rounds
-        self._total = rounds * num_jobs
-        self._done = rounds * num_jobs
+        self._done, self._total = rounds * num_done, rounds * num_jobs
         self._on_progress = on_progress
+        self._lock = threading.Lock()
         self._is_stopped = False
 
-    def train_all(self, jobs: Sequence[_Job], parallel: int) -> Any:
-        """Yields (job, baseline) as they are done; the longest jobs begin first."""
-        self._done = self._total - self._rounds * len(jobs)
-        ordered = sorted(jobs, key=lambda job: -len(job.train))
-        # Keras builds models on global state, so they are built here, one after the other.
-        with concurrent.futures.ThreadPoolExecutor(parallel, "baseline") as pool:
-            futures = {
-                pool.submit(self._train, job, self._recogniser.trained_model()): job
-                for job in ordered
-            }
-            try:
-                for future in concurrent.futures.as_completed(futures):
-                    yield futures[future], future.result()
-            except BaseException:
-                self._is_stopped = True
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    def count_round(self) -> None:
+        with self._lock:
+            self._done += 1
+            self._on_progress(self._done, self._total)
 
-    def _train(self, job: _Job, model: Any) -> Baseline:
-        config = self._recogniser.config
-        return train_pooled(
-            model,
-            self._first_weights,
-            train=job.train,
-            validation=self._validation,
-            pipeline=self._recogniser.pipelines["train"],
-            learning=config.learning,
-            rounds=self._rounds,
-            eval_every=config.schedule.eval_every,
-            seed=config.schedule.seed,
-            name=f"baseline/{job.name}",
-            on_round=self._count,
-        )
-
-    def _count(self, round_num: int) -> None:
+    def check(self) -> None:
         if self._is_stopped:
-            raise Interrupted(f"stopped after round {round_num}")
-        self._done += 1
-        self._on_progress(min(self._done, self._total), self._total)
+            raise _Stopped
+
+    def stop(self) -> None:
+        self._is_stopped = True

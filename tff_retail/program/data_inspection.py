@@ -22,8 +22,8 @@ from tff_retail.program.text_table import format_table
 _MAX_ROWS = 50
 _HEADER = ("store", "train", "val", "labels", "entropy", "divergence", "skew", "skipped", "shared")
 _LEGEND = (
-    "entropy: bits in the store's labels; divergence: Jensen-Shannon from the chain's, 0 to 1;"
-    " skew: what of it\nthe store's size does not explain; shared: photographs another store has too"
+    "entropy: bits in the store's labels; divergence: Jensen-Shannon from the chain's, 0 to 1;\n"
+    "skew: what of it the store's size does not explain; shared: photographs other stores have too"
 )
 
 

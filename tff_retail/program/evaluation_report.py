@@ -66,7 +66,8 @@ def _label_table(results: Sequence[LabelResult]) -> str:
     if len(shown) > _MAX_TABLE_LABELS:
         measured = [result for result in results if result.recall is not None]
         shown = sorted(measured, key=lambda result: result.recall or 0.0)[:_MAX_TABLE_LABELS]
-        ending = f"\nThe {len(shown)} of {len(results)} labels with the lowest recall; labels.csv has all."
+        lowest = f"The {len(shown)} of {len(results)} labels with the lowest recall"
+        ending = f"\n{lowest}; labels.csv has all."
     rows = [(r.label, _percent(r.precision), _percent(r.recall), str(r.support)) for r in shown]
     return format_table(("label", "precision", "recall", "photographs"), rows) + ending
 

@@ -10,15 +10,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from tff_retail.config import ConfigurationError
 from tff_retail.program.export_check import ExportCheck, check_export
 from tff_retail.program.export_images import load_export_images
 from tff_retail.program.folder_replacement import replace_folder
+from tff_retail.program.model_folder import read_description
 from tff_retail.program.released_model import (
-    find_model_folder,
     in_batches,
     load_released_model,
-    read_description,
     rebuild_keras_model,
 )
 from tff_retail.program.tflite_conversion import TFLITE_FORMATS, convert_to_tflite
@@ -38,17 +36,17 @@ class ExportedModel:
 
 
 def export_model(
-    model_path: str,
+    folder: pathlib.Path,
     output_dir: pathlib.Path,
     *,
     formats: Sequence[str] = EXPORT_FORMATS,
     calibration_dir: pathlib.Path | None = None,
     on_exported: Callable[[ExportedModel], None] = lambda exported: None,
 ) -> list[ExportedModel]:
-    """Writes `model_path` in every format, compares each with the Keras model, and times it.
+    """Writes a model in every format, compares each with the Keras model, and times it.
 
     Args:
-      model_path: a run directory or a model folder.
+      folder: the model folder.
       output_dir: gets `saved_model/`, `float32.tflite`, `float16.tflite`, `int8.tflite` and
         `export.json`.
       formats: of `EXPORT_FORMATS`.
@@ -56,9 +54,8 @@ def export_model(
       on_exported: told of each export when it is done.
 
     Raises:
-      ConfigurationError: the model can't be read, or is TFLite already.
+      ConfigurationError: the model can't be read, or the photographs can't be used.
     """
-    folder = _model_folder(model_path)
     description = read_description(folder)
     model = rebuild_keras_model(folder)
     calibration, images = load_export_images(model.input_shape["image"][1], calibration_dir)
@@ -75,15 +72,6 @@ def export_model(
         on_exported(exports[-1])
     _write_report(output_dir, exports, folder, calibration_dir, len(calibration), len(images))
     return exports
-
-
-def _model_folder(model_path: str) -> pathlib.Path:
-    if model_path.endswith(".tflite"):
-        raise ConfigurationError(
-            f"--model must be a run directory or a model folder, found {model_path!r}; "
-            "a TFLite file is an export already"
-        )
-    return find_model_folder(model_path)
 
 
 def _probabilities(model: tf.keras.Model, images: np.ndarray) -> np.ndarray:

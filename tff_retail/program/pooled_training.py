@@ -75,7 +75,8 @@ def train_pooled(
     eval_every: int,
     seed: int,
     name: str,
-    on_round: Callable[[int], None] = lambda round_num: None,
+    on_batch: Callable[[], None] = lambda: None,
+    on_round: Callable[[], None] = lambda: None,
 ) -> Baseline:
     """Trains `rounds` times `learning.local_epochs` epochs and evaluates as the run does.
 
@@ -87,7 +88,8 @@ def train_pooled(
       learning: the client's optimiser, rates and schedule, and the loss.
       rounds, eval_every: of the run.
       seed, name: what the order of examples derives from.
-      on_round: called after each round's epochs; what it raises ends the training.
+      on_batch: called before each batch; what it raises ends the training.
+      on_round: called after each round's epochs.
     """
     model.set_weights(list(first_weights))
     optimizer = _keras_optimizer(learning)
@@ -99,15 +101,29 @@ def train_pooled(
     for round_num in range(1, rounds + 1):
         optimizer.learning_rate = float(rate(tf.constant(round_num - 1)))
         batches = _batches(train, pipeline, seed=seed, round_num=round_num, name=name)
-        model.fit(batches, verbose=0)
-        on_round(round_num)
+        model.fit(batches, verbose=0, callbacks=[_BeforeBatch(on_batch)])
+        on_round()
         if round_num % eval_every and round_num != rounds:
             continue
-        metrics = _evaluate(model, validation, pipeline.feature)
+        metrics = _evaluate(model, validation, pipeline.feature, on_batch)
         if best is None or is_better(metrics, best.metrics):
             best = Baseline(metrics, round_num)
     assert best is not None  # the last round is always evaluated
     return best
+
+
+class _BeforeBatch(tf.keras.callbacks.Callback):
+    """Calls a function before each batch of training."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        super().__init__()
+        # Or else Keras would fetch the loss after each batch, for callbacks that read it.
+        self._supports_tf_logs = True
+        self._before_batch = call
+
+    def on_train_batch_begin(self, batch: int, logs: object = None) -> None:
+        """See `tf.keras.callbacks.Callback`."""
+        self._before_batch()
 
 
 def _keras_optimizer(learning: LearningConfig) -> tf.keras.optimizers.Optimizer:
@@ -147,11 +163,15 @@ def _batches(
 
 
 def _evaluate(
-    model: tf.keras.Model, examples: PooledExamples, feature: str
+    model: tf.keras.Model,
+    examples: PooledExamples,
+    feature: str,
+    on_batch: Callable[[], None],
 ) -> dict[str, float]:
     """Top-1 accuracy and mean cross entropy, every example counted once."""
     hits, loss = 0, 0.0
     for start in range(0, len(examples), _EVALUATION_BATCH_SIZE):
+        on_batch()
         positions = np.arange(start, min(start + _EVALUATION_BATCH_SIZE, len(examples)))
         labels = examples.labels[positions]
         logits = model({feature: tf.constant(examples.take(positions))}, training=False)

@@ -19,14 +19,20 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tff_retail.config import ConfigurationError, ModelConfig, require
+from tff_retail.config import ModelConfig
 from tff_retail.learning.models.keras_model import build_keras_model
 from tff_retail.program.folder_replacement import replace_folder
+from tff_retail.program.model_folder import (
+    MODEL_FORMAT,
+    find_model,
+    read_description,
+    unreadable_model,
+)
 from tff_retail.program.serving_signature import build_serving_module
+from tff_retail.program.tflite_file import open_tflite_file
 
 # Images a call: enough to keep two cores busy, little enough for a small machine at 1024².
 _BATCH_SIZE = 32
-_FORMAT = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,44 +93,10 @@ def load_released_model(path: pathlib.Path | str) -> ReleasedModel:
     Raises:
       ConfigurationError: there is none, or it can't be read.
     """
-    path = pathlib.Path(path).expanduser()
-    if path.suffix == ".tflite":
-        from tff_retail.program.tflite_file import open_tflite_file
-
-        return ReleasedModel(*open_tflite_file(path))
-    return _open_saved_model(find_model_folder(path))
-
-
-def find_model_folder(path: pathlib.Path | str) -> pathlib.Path:
-    """The SavedModel folder that a run directory or the folder itself stands for.
-
-    Raises:
-      ConfigurationError: there is none.
-    """
-    path = pathlib.Path(path).expanduser()
-    for folder in (path, path / "model"):
-        if (folder / "saved_model.pb").is_file() and (folder / "model.json").is_file():
-            return folder
-    raise ConfigurationError(
-        "--model must be a run directory with a finished model/, a model folder or a .tflite file, "
-        f"found {str(path)!r}; train one with python -m tff_retail.train"
-    )
-
-
-def read_description(folder: pathlib.Path) -> dict[str, Any]:
-    """What `model.json` of a model folder says.
-
-    Raises:
-      ConfigurationError: it can't be read.
-    """
-    try:
-        description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
-        require(description["format"] == _FORMAT, "model", f"of format {_FORMAT}", str(folder))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        if isinstance(error, ConfigurationError):
-            raise
-        raise _unreadable(folder / "model.json", error) from error
-    return description
+    found = find_model(path)
+    if found.suffix == ".tflite":
+        return ReleasedModel(*open_tflite_file(found))
+    return _open_saved_model(found)
 
 
 def rebuild_keras_model(folder: pathlib.Path) -> tf.keras.Model:
@@ -140,7 +112,7 @@ def rebuild_keras_model(folder: pathlib.Path) -> tf.keras.Model:
         with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
             model.set_weights([arrays[name] for name in sorted(arrays.files)])
     except (OSError, ValueError) as error:
-        raise _unreadable(folder / "weights.npz", error) from error
+        raise unreadable_model(folder / "weights.npz", error) from error
     return model
 
 
@@ -183,7 +155,7 @@ def _describe(
     metadata: Mapping[str, Any],
 ) -> dict[str, Any]:
     return {
-        "format": _FORMAT,
+        "format": MODEL_FORMAT,
         "model": dataclasses.asdict(config),
         "labels": list(labels),
         "num_parameters": int(model.count_params()),
@@ -202,7 +174,7 @@ def _open_saved_model(folder: pathlib.Path) -> ReleasedModel:
     try:
         loaded = tf.saved_model.load(str(folder))
     except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-        raise _unreadable(folder, error) from error
+        raise unreadable_model(folder, error) from error
 
     labels = tuple(description["labels"])
 
@@ -214,11 +186,3 @@ def _open_saved_model(folder: pathlib.Path) -> ReleasedModel:
         return np.concatenate([empty, *(part["probabilities"].numpy() for part in parts)])
 
     return ReleasedModel(labels, int(description["model"]["image_size"]), predict)
-
-
-def _unreadable(path: pathlib.Path, error: Exception) -> ConfigurationError:
-    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return ConfigurationError(
-        f"--model must be a whole model folder, found {str(path)!r} unreadable ({reason}); "
-        "copy the folder again or train a new one"
-    )

@@ -131,16 +131,17 @@ class PlainCollector:
             session.close()
 
     def _ask_all(self, ask: Callable[[int], Outcome], num_stores: int) -> tuple[Outcome, ...]:
-        with concurrent.futures.ThreadPoolExecutor(
+        pool = concurrent.futures.ThreadPoolExecutor(
             max_workers=min(self._parallel_stores, max(num_stores, 1)),
             thread_name_prefix="store",
-        ) as pool:
+        )
+        try:
             futures = [pool.submit(ask, position) for position in range(num_stores)]
-            try:
-                return tuple(future.result() for future in futures)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            return tuple(future.result() for future in futures)
+        finally:
+            # After an interrupt stores are still at work: whoever owns their sessions closes
+            # them, which can't happen while this waits.
+            pool.shutdown(wait=False, cancel_futures=True)
 
     def _leaf(self, zero: Leaves, result: WorkResult) -> _Sum:
         update = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot == _UPDATE]

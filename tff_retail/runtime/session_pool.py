@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 from tff_retail.runtime.part_session import PartSession
+from tff_retail.runtime.store import WorkStopped
 
 
 class SessionPool:
@@ -19,11 +20,18 @@ class SessionPool:
         self._lock = threading.Lock()
         self._idle: list[PartSession] = []
         self._all: list[PartSession] = []
+        self._is_closed = False
 
     @contextlib.contextmanager
     def session(self) -> Iterator[PartSession]:
-        """A session that no other thread uses meanwhile."""
+        """A session that no other thread uses meanwhile.
+
+        Raises:
+          WorkStopped: the pool was closed.
+        """
         with self._lock:
+            if self._is_closed:
+                raise WorkStopped("The sessions were closed.")
             session = self._idle.pop() if self._idle else None
             if session is None:
                 # Made under the lock: importing graphs in two threads at once gains nothing.
@@ -38,5 +46,6 @@ class SessionPool:
     def close(self) -> None:
         """Ends every session; runs in other threads are cancelled."""
         with self._lock:
+            self._is_closed = True
             for session in self._all:
                 session.close()

@@ -1,0 +1,116 @@
+"""How an entry point begins and ends: flag files, help, signals and exit codes.
+
+A wrong setting becomes one sentence and exit code 2. The first Ctrl-C or SIGTERM ends the work
+and leaves through every `finally`; the second ends the process at once.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from types import FrameType
+
+from absl import flags, logging
+
+from tff_retail.config import ConfigurationError
+
+FLAGS = flags.FLAGS
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+EXIT_NO_READER = 141
+EXIT_TERMINATED = 143
+
+_STOPPING = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}
+_CONFIGS = pathlib.Path(__file__).resolve().parent.parent / "configs"
+_HELP = ("--help", "-help", "-h", "--helpshort")
+
+
+def run_main(main: Callable[[list[str]], int | None]) -> None:
+    """Parses the flags, calls `main` with what is left and exits with what it returns.
+
+    A `ConfigurationError` and a wrong flag become one sentence and exit code 2; Ctrl-C becomes
+    exit code 130 and SIGTERM 143.
+    """
+    sys.exit(_exit_code(main, sys.argv))
+
+
+def _exit_code(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
+    received: list[int] = []
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        received.append(signum)
+        signal.signal(signum, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    for signum in _STOPPING:
+        signal.signal(signum, stop)
+    try:
+        if any(argument in _HELP for argument in argv[1:]):
+            print(help_text(sys.modules["__main__"].__doc__ or ""), flush=True)
+            return 0
+        rest = FLAGS(_with_configs(argv))
+        logging.set_verbosity(logging.INFO if FLAGS.verbosity > 0 else logging.ERROR)
+        return main(rest[1:]) or 0
+    except (ConfigurationError, flags.Error) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_USAGE
+    except BrokenPipeError:
+        # Who read the output has gone, as `| head` does; nor can it be flushed at the exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_NO_READER
+    except BaseException:
+        # A library in the middle of an import may make another error of the interrupt.
+        if not received:
+            raise
+        return _STOPPING[signal.Signals(received[0])]
+
+
+def _with_configs(argv: Sequence[str]) -> list[str]:
+    """`argv` with a bare `--flagfile=NAME` that is not here looked up in configs/.
+
+    Raises:
+      ConfigurationError: a flag file is neither here nor there.
+    """
+    found, arguments = [], iter(argv)
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name.lstrip("-") != "flagfile" or not name.startswith("-"):
+            found.append(argument)
+            continue
+        found.append(f"--flagfile={_flag_file(value if equals else next(arguments, ''))}")
+    return found
+
+
+def _flag_file(name: str) -> str:
+    if pathlib.Path(name).is_file():
+        return name
+    if pathlib.Path(name).name == name and (_CONFIGS / name).is_file():
+        return str(_CONFIGS / name)
+    shipped = ", ".join(sorted(path.name for path in _CONFIGS.glob("*.flags")))
+    raise ConfigurationError(
+        f"--flagfile must be a file, or one of configs/ ({shipped}), found {name!r}"
+    )
+
+
+def help_text(description: str) -> str:
+    """The description of an entry point and its flags, its own first, then group by group."""
+    lines = [description.strip()]
+    for group, defined in sorted(FLAGS.flags_by_module_dict().items(), key=_is_shared):
+        if group.startswith("absl.") or not defined:
+            continue
+        lines += ["", f"{group if _is_shared((group, defined)) else 'Flags'}:"]
+        for flag in defined:
+            default = "" if flag.default is None else f" (default: {flag.default})"
+            lines.append(f"  --{flag.name}")
+            text = f"{flag.help}{default}"
+            lines += textwrap.wrap(text, 92, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    ending = "  -v=1 brings back what TensorFlow says; --flagfile=FILE reads flags."
+    return "\n".join([*lines, "", ending])
+
+
+def _is_shared(item: tuple[str, list[flags.Flag]]) -> bool:
+    """Whether flags are of a named group (`flags.py`) and not of the entry point itself."""
+    return not (item[0].endswith(".py") or "tff_retail" in item[0])
