@@ -23,6 +23,9 @@ def make_private_folder(folder: pathlib.Path) -> None:
       OSError: it can't be made, or belongs to someone else.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
+    # The kernel lets root, who runs most containers, write where the owner said read-only.
+    if not folder.exists() and not folder.parent.stat().st_mode & 0o222:
+        raise PermissionError(errno.EACCES, "read-only", str(folder.parent))
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.stat().st_mode & 0o077:
         folder.chmod(0o700)

@@ -7,10 +7,11 @@ def _tags(file):
         return ["external"]  # reads files that Bazel does not see: its result may not be kept
     return []
 
-def pytest_tests(files, data, deps):
+def pytest_tests(name, files, data, deps):
     """Makes a target for each file: `learning/test_fed_avg.py` is `:learning/test_fed_avg`.
 
     Args:
+      name: of the suite of them all.
       files: the test files.
       data: what the tests read at run time.
       deps: what they import.
@@ -26,3 +27,4 @@ def pytest_tests(files, data, deps):
             tags = _tags(file),
             deps = deps + [":conftest"],
         )
+    native.test_suite(name = name)

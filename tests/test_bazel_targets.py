@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 _CLONE = pathlib.Path(__file__).resolve().parents[1]
+_RULES = ("py_library", "py_binary", "py_test", "test_suite")
 _PACKAGES = ("tff_retail", "datasets", "tests", "benchmarks")
 
 
@@ -22,7 +23,7 @@ class _Package:
     def __init__(self, name: str) -> None:
         self.folder = _CLONE / name
         self.targets: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
-        self._rules = {rule: self._note(rule) for rule in ("py_library", "py_binary", "py_test")}
+        self._rules = {rule: self._note(rule) for rule in _RULES}
         self._words = {
             **self._rules,
             "filegroup": lambda **_: None,

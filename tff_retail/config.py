@@ -245,7 +245,9 @@ class ScheduleConfig:
             self.min_available_stores,
         )
         require(self.eval_every >= 1, "eval_every", "at least 1", self.eval_every)
-        require(self.patience is None or self.patience >= 1, "patience", "at least 1", self.patience)
+        require(
+            self.patience is None or self.patience >= 1, "patience", "at least 1", self.patience
+        )
         require(0 <= self.seed < 2**31, "seed", "in [0, 2^31)", self.seed)
 
 

@@ -4,6 +4,7 @@ Beside the entry points, this module and `command_line` alone touch `absl.flags`
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from absl import flags
 
@@ -53,11 +54,12 @@ def define_data_flags() -> None:
 
 def data_config_from_flags() -> config.DataConfig:
     """The `DataConfig` that the flags say."""
-    names = (
-        "data_dir tfds tfds_split tfds_data_dir partitioner num_stores partition_alpha cache_dir "
-        "validation_fraction eval_dir"
-    ).split()
-    return config.DataConfig(**{name: FLAGS[name].value for name in names})
+    return config.DataConfig(
+        **_values(
+            "data_dir tfds tfds_split tfds_data_dir partitioner num_stores partition_alpha "
+            "cache_dir validation_fraction eval_dir"
+        )
+    )
 
 
 def define_run_flags() -> None:
@@ -236,7 +238,7 @@ def run_config_from_flags() -> config.RunConfig:
     )
 
 
-def _values(names: str) -> dict[str, object]:
+def _values(names: str) -> dict[str, Any]:
     return {name: FLAGS[name].value for name in names.split()}
 
 

@@ -37,22 +37,13 @@ def train(config: RunConfig) -> int:
 
 
 def _train(config: RunConfig) -> int:
-    from tff_retail.program.run import is_disk_full, run
+    from tff_retail.program.run import run
     from tff_retail.runtime.synchronous_schedule import QuorumMissed
 
     try:
         summary = run(config)
     except QuorumMissed as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
-    except OSError as error:
-        if not is_disk_full(error):
-            raise
-        print(
-            f"error: the disk of --output_dir={config.output_dir} is full; make room and start the "
-            "same command again, nothing is lost",
-            file=sys.stderr,
-        )
         return 1
     print(result_text(config, summary))
     return 0

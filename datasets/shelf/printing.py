@@ -34,43 +34,45 @@ def _box(draw: ImageDraw.ImageDraw, box: tuple[float, float, float, float], fill
     draw.rectangle([share * _SIZE for share in box], fill=fill)
 
 
+# Every layout gives half of the face to each colour: the average colour tells no two apart.
 def _draw_band(draw: ImageDraw.ImageDraw, accent: Colour) -> None:
-    _box(draw, (0.0, 0.4, 1.0, 0.84), accent)
+    _box(draw, (0.0, 0.35, 1.0, 0.85), accent)
 
 
 def _draw_halves(draw: ImageDraw.ImageDraw, accent: Colour) -> None:
-    _box(draw, (0.0, 0.6, 1.0, 1.0), accent)
+    _box(draw, (0.0, 0.55, 1.0, 1.0), accent)
 
 
 def _draw_panel(draw: ImageDraw.ImageDraw, accent: Colour) -> None:
-    _box(draw, (0.14, 0.3, 0.86, 0.9), accent)
+    _box(draw, (0.14, 0.22, 0.86, 0.92), accent)
 
 
 def _draw_stripes(draw: ImageDraw.ImageDraw, accent: Colour) -> None:
-    for stripe in range(4):
-        _box(draw, (stripe / 4 + 0.06, 0.0, stripe / 4 + 0.18, 1.0), accent)
+    for stripe in range(3):
+        _box(draw, (stripe / 3 + 0.08, 0.0, stripe / 3 + 0.25, 1.0), accent)
 
 
 def _draw_hoops(draw: ImageDraw.ImageDraw, accent: Colour) -> None:
-    for hoop in range(5):
-        _box(draw, (0.0, hoop / 5 + 0.06, 1.0, hoop / 5 + 0.15), accent)
+    for hoop in range(4):
+        _box(draw, (0.0, hoop / 4 + 0.06, 1.0, hoop / 4 + 0.185), accent)
 
 
 def _draw_dots(draw: ImageDraw.ImageDraw, accent: Colour) -> None:
-    for row in range(6):
+    for row in range(5):
         for column in range(4):
-            left, top = column / 4 + 0.06 + 0.06 * (row % 2), row / 6 + 0.04
-            draw.ellipse([s * _SIZE for s in (left, top, left + 0.12, top + 0.1)], fill=accent)
+            middle_x, middle_y = (column + 0.25 + 0.5 * (row % 2)) / 4, (row + 0.5) / 5
+            box = (middle_x - 0.1, middle_y - 0.08, middle_x + 0.1, middle_y + 0.08)
+            draw.ellipse([share * _SIZE for share in box], fill=accent)
 
 
 def _draw_checks(draw: ImageDraw.ImageDraw, accent: Colour) -> None:
-    for row in range(6):
-        for column in range(row % 2, 6, 2):
-            _box(draw, (column / 6, row / 6, (column + 1) / 6, (row + 1) / 6), accent)
+    for row in range(4):
+        for column in range(row % 2, 4, 2):
+            _box(draw, (column / 4, row / 4, (column + 1) / 4, (row + 1) / 4), accent)
 
 
 def _draw_diagonal(draw: ImageDraw.ImageDraw, accent: Colour) -> None:
-    corners = [(0.0, 0.92), (0.0, 0.56), (1.0, 0.2), (1.0, 0.56)]
+    corners = [(0.0, 0.95), (0.0, 0.45), (1.0, 0.15), (1.0, 0.65)]
     draw.polygon([(x * _SIZE, y * _SIZE) for x, y in corners], fill=accent)
 
 
@@ -107,7 +109,7 @@ def _radius(logo: str, angle: float) -> float:
 
 def _draw_logo(draw: ImageDraw.ImageDraw, product: Product) -> None:
     """The figure in the base colour on a disc of the accent colour, edged to show on both."""
-    middle_y, disc, figure = 0.6, 0.27, 0.22
+    middle_y, disc, figure = 0.58, 0.21, 0.17
     aspect = _aspect(product)
 
     def outline(radius: float, logo: str) -> list[tuple[float, float]]:

@@ -128,6 +128,17 @@ def test_a_cache_that_cannot_be_written_is_one_sentence(stores, tmp_path):
         _open(stores, cache_dir=str(tmp_path / "file" / "cache"))
 
 
+def test_photographs_marked_read_only_are_left_alone_even_by_root(stores, tmp_path):
+    stores.chmod(0o555)
+    try:
+        with pytest.raises(ConfigurationError, match=r"read-only.*set --cache_dir=FOLDER"):
+            _open(stores)
+        assert [path.name for path in stores.iterdir()] == ["a"]
+        assert _contents(_open(stores, cache_dir=str(tmp_path / "cache"))) == EXPECTED
+    finally:
+        stores.chmod(0o755)
+
+
 @pytest.mark.parametrize("after", [0, 1, 2, 3, 4])
 def test_a_full_disk_is_one_sentence_and_harms_nothing(stores, monkeypatch, after):
     replacing, calls = os.replace, []

@@ -49,7 +49,11 @@ def build_feature_computation(model: ModelConfig, element_spec: Any) -> tff.Comp
         @tf.function
         def over_batches() -> tf.Tensor:
             batches = tf.TensorArray(
-                tf.float32, 0, dynamic_size=True, infer_shape=False, element_shape=[None, num_features]
+                tf.float32,
+                0,
+                dynamic_size=True,
+                infer_shape=False,
+                element_shape=[None, num_features],
             )
             for image, _ in dataset:
                 features = functional.predict_on_batch(split, image, False)

@@ -4,7 +4,7 @@ import concurrent.futures
 import dataclasses
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ def train_baselines(
     recogniser: Recogniser,
     *,
     first_weights: Sequence[np.ndarray],
-    train: dict[str, Examples],
+    train: Mapping[str, Callable[[], Examples]],
     validation: PooledExamples,
     rounds: int,
     parallel: int,
@@ -44,7 +44,7 @@ def train_baselines(
     Args:
       recogniser: whose model is trained.
       first_weights: the ones the run started from.
-      train: the training examples of each store.
+      train: what gives the training examples of each store.
       validation: what all are measured on.
       rounds: as many as the run had.
       parallel: trained at the same time.
@@ -59,8 +59,8 @@ def train_baselines(
         jobs.append(_Job(_CENTRAL, "baselines/central.json", pooled))
     if config.compare_local:
         jobs += [
-            _Job(store, f"baselines/local-{number:05}.json", PooledExamples([examples]))
-            for number, (store, examples) in enumerate(train.items())
+            _Job(store, f"baselines/local-{number:05}.json", PooledExamples([load]))
+            for number, (store, load) in enumerate(train.items())
         ]
     found = {job.file: directory.read_json(job.file) for job in jobs}
     missing = [job for job in jobs if found[job.file] is None]

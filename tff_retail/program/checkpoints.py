@@ -14,9 +14,14 @@ import shutil
 from collections.abc import Sequence
 
 import numpy as np
+import tensorflow as tf
 import tensorflow_federated as tff
+from google.protobuf import message
 
 _KEPT = 2  # the newest, and one before it should the disk have lost the newest in a power cut
+_PREFIX = "round_"
+# What TensorFlow raises on a SavedModel of which files are missing, empty or cut short.
+_UNREADABLE = (OSError, KeyError, ValueError, message.DecodeError, tf.errors.OpError)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -48,18 +53,19 @@ class Checkpoints:
 
     def __init__(self, folder: pathlib.Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        for unfinished in folder.glob("round_*_temp*"):
+        for unfinished in folder.glob(f"{_PREFIX}*_temp*"):
             shutil.rmtree(unfinished)
+        self._folder = folder
         self._manager = tff.program.FileProgramStateManager(
-            str(folder), prefix="round_", keep_total=_KEPT, keep_first=False
+            str(folder), prefix=_PREFIX, keep_total=_KEPT, keep_first=False
         )
         self._thread = concurrent.futures.ThreadPoolExecutor(1, "checkpoints")
         self._saving: concurrent.futures.Future[None] | None = None
 
-    def load_latest(
-        self, like: Sequence[np.ndarray]
-    ) -> tuple[list[np.ndarray], Progress] | None:
-        """The newest version, or None where there is none.
+    def load_latest(self, like: Sequence[np.ndarray]) -> tuple[list[np.ndarray], Progress] | None:
+        """The newest version that can be read, or None where there is none.
+
+        One that can't, as a power cut may leave it, is removed.
 
         Args:
           like: a state with the shapes and dtypes of the one that was saved.
@@ -93,12 +99,13 @@ class Checkpoints:
     async def _load_latest(
         self, like: Sequence[np.ndarray]
     ) -> tuple[list[np.ndarray], Progress] | None:
-        versions = sorted(await self._manager.get_versions() or [])
-        if not versions:
-            return None
         structure = _packed(like, Progress())
-        values = await self._manager.load(versions[-1], structure)
-        return _unpacked(values, like)
+        for version in sorted(await self._manager.get_versions() or [], reverse=True):
+            try:
+                return _unpacked(await self._manager.load(version, structure), like)
+            except _UNREADABLE:
+                shutil.rmtree(self._folder / f"{_PREFIX}{version}")
+        return None
 
 
 def _packed(

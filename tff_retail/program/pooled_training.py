@@ -6,6 +6,7 @@ is chosen as the run's is, on the same photographs (`evaluation.is_better`).
 """
 
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
@@ -21,6 +22,8 @@ from tff_retail.learning.loss import build_loss
 from tff_retail.program.evaluation import is_better
 
 _EVALUATION_BATCH_SIZE = 64
+# Each mapped store holds a file descriptor, of which a process may have 1,024.
+_MAPPED_STORES = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,13 +43,14 @@ class PooledExamples:
     """Examples of several stores as one, without copying them together.
 
     Args:
-      parts: of each store.
+      loads: for each store, what gives its examples.
     """
 
-    def __init__(self, parts: Sequence[Examples]) -> None:
-        self._parts = parts
-        self._ends = np.cumsum([len(part) for part in parts])
-        self.labels = np.concatenate([part.labels for part in parts])
+    def __init__(self, loads: Sequence[Callable[[], Examples]]) -> None:
+        labels = [load().labels for load in loads]
+        self._ends = np.cumsum([len(part) for part in labels])
+        self._part = functools.lru_cache(_MAPPED_STORES)(lambda owner: loads[owner]())
+        self.labels = np.concatenate(labels)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -54,12 +58,13 @@ class PooledExamples:
     def take(self, positions: np.ndarray) -> np.ndarray:
         """The features at some positions, [n, ...], in their order."""
         owners = np.searchsorted(self._ends, positions, side="right")
-        first = self._parts[0].features
+        first = self._part(0).features
         taken = np.empty((len(positions), *first.shape[1:]), first.dtype)
         for owner in np.unique(owners):
             chosen = owners == owner
-            start = self._ends[owner] - len(self._parts[owner])
-            taken[chosen] = self._parts[owner].features[positions[chosen] - start]
+            part = self._part(int(owner))
+            start = self._ends[owner] - len(part)
+            taken[chosen] = part.features[positions[chosen] - start]
         return taken
 
 

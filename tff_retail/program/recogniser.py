@@ -5,6 +5,7 @@ features that each store computes once.
 """
 
 import dataclasses
+import io
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -153,10 +154,11 @@ def make_recogniser(
     """
     num_labels = len(labels)
     pipelines = make_pipelines(config, _feature_shape(config.model))
-    forms = {role: load_round_form(folder / role) for role in _ROLES}
+    loaded = {role: load_round_form(folder / role) for role in _ROLES}
+    forms = {role: form for role, form in loaded.items() if form is not None}
     backbone = _load_backbone(config.model, folder) if config.model.freeze_backbone else None
-    is_complete = all(forms.values()) and bool(backbone) == config.model.freeze_backbone
-    if not is_complete:
+    has_backbone = backbone is not None or not config.model.freeze_backbone
+    if len(forms) < len(_ROLES) or not has_backbone:
         say("compiling the round: once for this run, kept in its directory")
         weights = initial_weights(config.model, num_labels, config.schedule.seed)
         if config.model.freeze_backbone:
@@ -225,9 +227,10 @@ def _trained_model_fn(config: RunConfig, num_labels: int) -> Callable[[], tf.ker
 def _save_backbone(backbone: FrozenBackbone, folder: pathlib.Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "features.pb").write_bytes(backbone.work.computation)
-    arrays = {f"{number:04}": array for number, array in enumerate(backbone.weights)}
-    temporary = folder / "backbone.tmp.npz"
-    np.savez(temporary, **arrays)
+    buffer = io.BytesIO()
+    np.savez(buffer, **{f"{number:04}": array for number, array in enumerate(backbone.weights)})
+    temporary = folder / "backbone.npz.tmp"
+    temporary.write_bytes(buffer.getbuffer())
     temporary.replace(folder / "backbone.npz")
 
 

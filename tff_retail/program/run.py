@@ -1,32 +1,31 @@
 """A whole run: open the chain, compile or load the round, train, compare, release."""
 
 import dataclasses
-import errno
 import functools
 import pathlib
-import shutil
+from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from datasets.chain import Chain, open_chain
 from datasets.evaluation_set import open_evaluation_set
 from datasets.store_photographs import StorePhotographs
-from tff_retail.config import ConfigurationError, RunConfig, ScheduleConfig, existing_folder
+from tff_retail.config import ConfigurationError, RunConfig
 from tff_retail.program.baselines import train_baselines
 from tff_retail.program.best_weights import BestWeights
 from tff_retail.program.checkpoints import Checkpoints, Progress
 from tff_retail.program.console import RoundConsole, open_console
-from tff_retail.program.curves_picture import write_curves
+from tff_retail.program.disk_room import explaining_full_disk
 from tff_retail.program.evaluation import Evaluator
+from tff_retail.program.fitted_schedule import fit_schedule
 from tff_retail.program.manifest import make_manifest
 from tff_retail.program.metric_files import MetricFiles
 from tff_retail.program.pooled_training import PooledExamples
-from tff_retail.program.predictions_picture import write_predictions
 from tff_retail.program.recogniser import Recogniser, make_recogniser
-from tff_retail.program.released_model import load_released_model, save_released_model
+from tff_retail.program.released_model import save_released_model
 from tff_retail.program.run_directory import RunDirectory
+from tff_retail.program.run_pictures import draw_run
 from tff_retail.program.simulated_chain import SimulatedChain
+from tff_retail.program.start_check import check_before_start
 from tff_retail.program.summary import make_summary
 from tff_retail.program.training_run import Trained, TrainingRun
 from tff_retail.runtime.context import install_context
@@ -37,10 +36,7 @@ from tff_retail.runtime.tensorflow_settings import (
     default_parallel_stores,
 )
 
-# A MobileNetV2 run keeps about 100 MB: three states, two models, graphs.
-_MIN_FREE_BYTES = 200 * 2**20
 _MANY_LOCAL_EPOCHS = 5
-_PICTURED = 24
 
 
 def run(config: RunConfig, *, console: RoundConsole | None = None) -> dict[str, Any]:
@@ -64,31 +60,11 @@ def run(config: RunConfig, *, console: RoundConsole | None = None) -> dict[str, 
         if directory.is_finished:
             console.say(f"{directory.path} holds a finished run; nothing to do")
             return directory.read_json("summary.json")
-        return _Run(config, directory, console).run()
+        with explaining_full_disk(directory.path):
+            return _Run(config, directory, console).run()
     finally:
         console.close()
         directory.close()
-
-
-def check_before_start(config: RunConfig) -> None:
-    """Checks what can be checked in no time: folders and room.
-
-    Raises:
-      ConfigurationError: a folder is missing, or the disk is full.
-    """
-    if config.data.data_dir is not None:
-        existing_folder("data_dir", config.data.data_dir)
-    if config.data.eval_dir is not None:
-        existing_folder("eval_dir", config.data.eval_dir)
-    parent = pathlib.Path(config.output_dir).absolute()
-    while not parent.exists():
-        parent = parent.parent
-    free = shutil.disk_usage(parent).free
-    if free < _MIN_FREE_BYTES:
-        raise ConfigurationError(
-            f"--output_dir must be on a disk with {_MIN_FREE_BYTES >> 20} MiB free, found "
-            f"{free >> 20} MiB at {str(parent)!r}; make room or choose another folder"
-        )
 
 
 class _Run:
@@ -107,10 +83,12 @@ class _Run:
         self._say_promises()
         chain = self._open_chain()
         recogniser = self._make_recogniser(chain.labels)
+        headquarters = self._open_headquarters(chain.labels)
+        measured_on = _measured_on(chain, headquarters)
         simulated = SimulatedChain(recogniser, self._devices)
         try:
-            trained = self._train(chain, recogniser, simulated)
-            baselines = self._compare(chain, recogniser, simulated, trained)
+            trained = self._train(chain, headquarters, recogniser, simulated)
+            baselines = self._compare(chain, measured_on, recogniser, simulated, trained)
             self._release(recogniser, trained)
         finally:
             simulated.close()
@@ -122,7 +100,13 @@ class _Run:
             devices=self._devices,
             baselines=baselines,
         )
-        self._draw(chain, recogniser, baselines)
+        draw_run(
+            self._directory.path,
+            measured_on,
+            label_names=chain.labels,
+            baselines=baselines,
+            seed=self._config.schedule.seed,
+        )
         self._directory.write_json("summary.json", summary)
         return summary
 
@@ -150,6 +134,12 @@ class _Run:
         for notice in chain.report.notices:
             self._console.say(notice)
         stores = tuple(store for store in chain.stores if store.num_examples("train"))
+        if not stores:
+            raise ConfigurationError(
+                "--validation_fraction must leave photographs to train on, found none in "
+                f"{len(chain.stores)} stores at {config.data.validation_fraction}; lower it or "
+                "add photographs"
+            )
         examples = sum(store.num_examples("train") for store in stores)
         self._console.say(
             f"{len(stores)} stores, {len(chain.labels)} labels, {examples} photographs to train on"
@@ -173,12 +163,18 @@ class _Run:
         return recogniser
 
     def _train(
-        self, chain: Chain, recogniser: Recogniser, simulated: SimulatedChain
+        self,
+        chain: Chain,
+        headquarters: StorePhotographs | None,
+        recogniser: Recogniser,
+        simulated: SimulatedChain,
     ) -> Trained:
-        schedule = fit_schedule(self._config.schedule, len(chain.stores), self._console)
+        schedule = fit_schedule(self._config.schedule, len(chain.stores), say=self._console.say)
         training = self._round(recogniser, "train")
         first = training.initial_state()
-        evaluator = self._evaluator(chain, recogniser, simulated, training.state_paths)
+        evaluator = self._evaluator(
+            chain, headquarters, recogniser, simulated, training.state_paths
+        )
         with Checkpoints(self._directory.path / "checkpoints") as checkpoints:
             state, progress = checkpoints.load_latest(first) or (first, Progress())
             if progress.round_num:
@@ -201,6 +197,7 @@ class _Run:
     def _evaluator(
         self,
         chain: Chain,
+        headquarters: StorePhotographs | None,
         recogniser: Recogniser,
         simulated: SimulatedChain,
         training_paths: list[str],
@@ -210,7 +207,6 @@ class _Run:
             for photographs in chain.stores
             if photographs.num_examples("validation")
         ]
-        headquarters = self._evaluation_set(recogniser.labels)
         if not stores and headquarters is None:
             self._console.say(
                 "no store has photographs to evaluate on, so the last model is taken; set "
@@ -225,7 +221,7 @@ class _Run:
             seed=self._config.schedule.seed,
         )
 
-    def _evaluation_set(self, labels: tuple[str, ...]) -> StorePhotographs | None:
+    def _open_headquarters(self, labels: tuple[str, ...]) -> StorePhotographs | None:
         data = self._config.data
         if data.eval_dir is None:
             return None
@@ -243,31 +239,35 @@ class _Run:
 
     @property
     def _best_weights(self) -> BestWeights:
-        return BestWeights(self._directory.path / "best.npz")
+        return BestWeights(self._directory.path / "best")
 
     def _compare(
         self,
         chain: Chain,
+        measured_on: Sequence[StorePhotographs],
         recogniser: Recogniser,
         simulated: SimulatedChain,
         trained: Trained,
     ) -> dict[str, Any]:
         if not (self._config.compare_central or self._config.compare_local):
             return {}
-        measured_on = self._measured_on(chain, recogniser)
         if not measured_on:
             self._console.say("there is nothing to measure baselines on, so none is trained")
             return {}
         training = self._round(recogniser, "train")
         first = dict(zip(training.state_paths, training.initial_state(), strict=True))
-        examples = {store.name: simulated.examples(store) for store in chain.stores}
+
+        def loads(stores: Sequence[StorePhotographs], split: str) -> dict[str, Any]:
+            return {
+                store.name: functools.partial(simulated.examples(store).load, split)
+                for store in stores
+            }
+
         results = train_baselines(
             recogniser,
             first_weights=recogniser.trained_weights(first),
-            train={name: store.load("train") for name, store in examples.items()},
-            validation=PooledExamples(
-                [simulated.examples(store).load("validation") for store in measured_on]
-            ),
+            train=loads(chain.stores, "train"),
+            validation=PooledExamples(list(loads(measured_on, "validation").values())),
             rounds=trained.progress.round_num,
             parallel=self._parallel,
             directory=self._directory,
@@ -277,16 +277,12 @@ class _Run:
         self._console.close()
         return results
 
-    def _measured_on(self, chain: Chain, recogniser: Recogniser) -> list[StorePhotographs]:
-        headquarters = self._evaluation_set(recogniser.labels)
-        if headquarters is not None:
-            return [headquarters]
-        return [store for store in chain.stores if store.num_examples("validation")]
-
     def _release(self, recogniser: Recogniser, trained: Trained) -> None:
         progress = trained.progress
         last = progress.round_num
-        best = self._best_weights.load() if progress.best_round else trained.state
+        best = trained.state
+        if progress.best_round not in (0, last):
+            best = self._best_weights.load(progress.best_round)
         training = self._round(recogniser, "train")
         for name, state, round_num in (
             ("model", best, progress.best_round or last),
@@ -302,57 +298,12 @@ class _Run:
                 metadata={"round": round_num, "rounds": last},
             )
 
-    def _draw(self, chain: Chain, recogniser: Recogniser, baselines: dict[str, Any]) -> None:
-        path = self._directory.path
-        write_curves(
-            path / "metrics.csv",
-            path / "curves.png",
-            central_accuracy=baselines.get("central_accuracy"),
-            local_accuracy=baselines.get("local_accuracy"),
-        )
-        measured_on = self._measured_on(chain, recogniser)
-        if measured_on:
-            self._draw_predictions(measured_on, recogniser)
 
-    def _draw_predictions(
-        self, stores: list[StorePhotographs], recogniser: Recogniser
-    ) -> None:
-        pooled = PooledExamples([store.load("validation") for store in stores])
-        generator = np.random.default_rng(self._config.schedule.seed)
-        size = min(_PICTURED, len(pooled))
-        positions = np.sort(generator.choice(len(pooled), size=size, replace=False))
-        images = pooled.take(positions)
-        scores = load_released_model(self._directory.path).predict(images)
-        write_predictions(
-            self._directory.path / "predictions.png",
-            images=images,
-            labels=pooled.labels[positions],
-            predicted=np.argmax(scores, axis=-1),
-            scores=np.max(scores, axis=-1),
-            label_names=recogniser.labels,
-        )
-
-
-def fit_schedule(
-    schedule: ScheduleConfig, num_stores: int, console: RoundConsole
-) -> ScheduleConfig:
-    """A schedule that a simulation with so few stores can keep; says what it lowers."""
-    fitted = dataclasses.replace(
-        schedule,
-        min_stores=min(schedule.min_stores, num_stores),
-        min_available_stores=min(schedule.min_available_stores, num_stores),
-    )
-    if fitted != schedule:
-        console.say(
-            f"there are {num_stores} stores, so --min_stores is {fitted.min_stores} and "
-            f"--min_available_stores {fitted.min_available_stores} in this simulation"
-        )
-    return fitted
-
-
-def is_disk_full(error: OSError) -> bool:
-    """Whether an operation failed for want of room."""
-    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+def _measured_on(chain: Chain, headquarters: StorePhotographs | None) -> list[StorePhotographs]:
+    """Whose validation photographs models are measured on."""
+    if headquarters is not None:
+        return [headquarters]
+    return [store for store in chain.stores if store.num_examples("validation")]
 
 
 def _first_difference(old: list[str], new: list[str]) -> str:

@@ -1,21 +1,22 @@
 """The folder of one run: what configuration it belongs to, and who may write in it.
 
-    configuration.json   what the run was started with
-    manifest.json        everything that is fixed but the weights
-    round_form/<role>/   the compiled graphs
-    checkpoints/         program state, one folder a version
-    metrics.csv, stores.csv, tensorboard/
-    model/, model_last/  the best evaluated model and the last one
-    summary.json         written last: a run with one is finished
+configuration.json   what the run was started with
+manifest.json        everything that is fixed but the weights
+round_form/<role>/   the compiled graphs
+checkpoints/, best/  program state of the last rounds and of the best ones
+baselines/           what the model is compared with
+metrics.csv, stores.csv, tensorboard/
+model/, model_last/  the best evaluated model and the last one
+summary.json         written last: a run with one is finished
 """
 
-import fcntl
 import json
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from datasets.private_files import FileLock
 from tff_retail.config import ConfigurationError, RunConfig
 
 # What may differ between two starts of one run: it changes neither the model nor the metrics.
@@ -38,14 +39,14 @@ class RunDirectory:
         self.path = path
         try:
             path.mkdir(parents=True, exist_ok=True)
-            self._lock = os.open(path / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            self._lock = FileLock(path / "run.lock")
         except OSError as error:
             raise ConfigurationError(
                 f"--output_dir must be a folder this user can write, found {str(path)!r} "
-                f"({error.strerror})"
+                f"({error.strerror}); choose another folder"
             ) from error
-        self._take_lock()
         try:
+            self._take_lock()
             self._claim(config)
         except BaseException:
             self.close()
@@ -76,19 +77,14 @@ class RunDirectory:
 
     def close(self) -> None:
         """Lets another process have the folder; may be called twice."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.release()
 
     def _take_lock(self) -> None:
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.close()
+        if not self._lock.take(wait=False):
             raise ConfigurationError(
                 f"--output_dir must be used by one process at a time, found {str(self.path)!r} in "
                 "use; wait for the other run or choose another folder"
-            ) from error
+            )
 
     def _claim(self, config: RunConfig) -> None:
         ours = config.to_json()

@@ -1,14 +1,13 @@
 """A chain's stores, simulated in this process: real data, real graphs, no network."""
 
 import hashlib
-import os
-import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from datasets.example_pipeline import ExamplePipeline
 from datasets.examples import Examples
+from datasets.private_files import replacing
 from datasets.store_photographs import StorePhotographs
 from tff_retail.learning.metrics import local_metrics
 from tff_retail.program.recogniser import FrozenBackbone, Recogniser
@@ -108,12 +107,14 @@ class StoredFeatures:
 
     def load(self, photographs: StorePhotographs, split: str) -> Examples:
         """The features of a split, float32 [n, D], mapped from the store's cache."""
-        keys = "".join(photographs.keys(split))
-        digest = hashlib.sha256(f"{self._digest}{photographs.image_size}{keys}".encode())
-        path = photographs.cache_dir / f"features-{split}-{digest.hexdigest()[:32]}.npy"
         examples = photographs.load(split)
+        digest = hashlib.sha256(f"{self._digest}{photographs.image_size}".encode())
+        digest.update(np.ascontiguousarray(photographs.digests(split)).tobytes())
+        path = photographs.cache_dir / f"features-{split}-{digest.hexdigest()[:32]}.npy"
         if not path.exists():
-            _write_private(path, self._compute(examples, photographs.name))
+            features = self._compute(examples, photographs.name)
+            with replacing(path) as file:
+                np.save(file, features, allow_pickle=False)
         features = np.load(path, mmap_mode="r", allow_pickle=False)
         return Examples(features, examples.labels, examples.keys)
 
@@ -126,17 +127,6 @@ class StoredFeatures:
         with self._sessions.session() as session:
             (features,) = session(self._backbone.weights, [feeds])
         return features
-
-
-def _write_private(path: pathlib.Path, array: np.ndarray) -> None:
-    """Writes for the owner's eyes alone, whole or not at all, whoever else writes it too."""
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        np.save(file, array, allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _pool(recogniser: Recogniser, role: str, devices: Sequence[str]) -> SessionPool:

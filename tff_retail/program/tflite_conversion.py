@@ -10,6 +10,8 @@ a probability 0.46 with everything in integers, 0.018 so, at the same size. `fro
 have their normalisation folded into the convolutions and run in integers throughout.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import tensorflow as tf
 
@@ -68,7 +70,7 @@ def convert_to_tflite(
 def _convert_to_int8(
     converter: tf.lite.TFLiteConverter, normalization: str, calibration: np.ndarray
 ) -> bytes:
-    def representative_dataset():
+    def representative_dataset() -> Iterator[list[np.ndarray]]:
         for image in calibration:
             yield [image[np.newaxis]]
 

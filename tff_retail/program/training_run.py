@@ -101,10 +101,10 @@ class TrainingRun:
             clock.lap("training")
             evaluation = self._evaluate(state, round_num)
             progress = self._advance(progress, round_num, evaluation)
-            if progress.best_round == round_num:
-                best_weights.save(round_num, state)
             clock.lap("evaluation")
             checkpoints.wait()
+            if progress.best_round == round_num:
+                best_weights.save(round_num, state)
             metrics = _released(trained, evaluation, collection, clock.seconds)
             metric_files.release(round_num, metrics, evaluation.stores if evaluation else None)
             clock.lap("saving")

@@ -55,9 +55,7 @@ class FederatedRound:
         self._update = PartSession(form["update"])
         self._collector = collector
         self._metric_paths = [
-            leaf.path.partition("/")[2]
-            for leaf in form["update"].result
-            if leaf.element == 1
+            leaf.path.partition("/")[2] for leaf in form["update"].result if leaf.element == 1
         ]
 
     @property

@@ -15,6 +15,8 @@ import tensorflow as tf
 # The protocol buffers of TFF have no public path; a graph part is one of them.
 from tensorflow_federated.proto.v0 import computation_pb2
 
+_VARIANT = "variant"
+
 
 @dataclasses.dataclass(frozen=True)
 class Leaf:
@@ -23,14 +25,21 @@ class Leaf:
     Attributes:
       path: names from the root, joined by `/`; positions stand for missing names.
       tensor: its name in the graph, a variant for a sequence.
-      is_sequence: whether it is a data set.
+      dtype: such as `float32`; `variant` for a sequence.
+      shape: None stands for a size that the graph leaves open, `()` for a sequence.
       element: which of the outermost struct's elements it belongs to; 0 where there is none.
     """
 
     path: str
     tensor: str
-    is_sequence: bool
+    dtype: str
+    shape: tuple[int | None, ...]
     element: int
+
+    @property
+    def is_sequence(self) -> bool:
+        """Whether it is a data set."""
+        return self.dtype == _VARIANT
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,9 +121,12 @@ def _leaves(
 ) -> Iterator[Leaf]:
     kind = binding.WhichOneof("binding")
     if kind == "tensor":
-        yield Leaf("/".join(path), binding.tensor.tensor_name, False, outermost or 0)
+        dtype = tf.dtypes.as_dtype(type_proto.tensor.dtype).name
+        shape = tuple(None if size < 0 else size for size in type_proto.tensor.dims)
+        yield Leaf("/".join(path), binding.tensor.tensor_name, dtype, shape, outermost or 0)
     elif kind == "sequence":
-        yield Leaf("/".join(path), binding.sequence.variant_tensor_name, True, outermost or 0)
+        name = binding.sequence.variant_tensor_name
+        yield Leaf("/".join(path), name, _VARIANT, (), outermost or 0)
     elif kind == "struct":
         pairs = zip(type_proto.struct.element, binding.struct.element, strict=True)
         for position, (element, inner) in enumerate(pairs):

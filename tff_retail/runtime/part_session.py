@@ -1,9 +1,11 @@
 """Runs one graph part, again and again, in a TensorFlow session of its own.
 
 A graph keeps what it computes with in named variables, so two concurrent runs of one session
-would overwrite each other: every thread that runs a part has a session of its own.
+would overwrite each other: a session runs one call after the other, and threads that run a part at
+the same time have a session each (`session_pool`).
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -11,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tff_retail.runtime.graph_part import GraphPart
+from tff_retail.runtime.store import WorkStopped
 
 
 class Pipeline(Protocol):
@@ -43,13 +46,14 @@ class PartSession:
         with self._graph.as_default():
             bound = [_bind(pipeline) for pipeline in pipelines]
             variants = {
-                leaf.tensor: variant
-                for leaf, (_, variant) in zip(sequences, bound, strict=True)
+                leaf.tensor: variant for leaf, (_, variant) in zip(sequences, bound, strict=True)
             }
             with tf.device(device):
                 tf.import_graph_def(part.graph_def(), input_map=variants, name="")
         self._sequence_inputs = [inputs for inputs, _ in bound]
         self._initialize_op = part.initialize_op or None
+        self._lock = threading.Lock()
+        self._is_closed = False
         self._session = tf.compat.v1.Session(graph=self._graph, config=_session_config())
         feeds = [leaf.tensor for leaf in tensors]
         feeds += [tensor.name for inputs in self._sequence_inputs for tensor in inputs.values()]
@@ -72,19 +76,28 @@ class PartSession:
           The values of the result's leaves, in order.
 
         Raises:
-          tf.errors.CancelledError: the session was closed in mid-run.
+          WorkStopped: the session was closed, before or in mid-run.
+          tf.errors.OpError: the graph failed.
         """
-        if self._initialize_op:
-            self._session.run(self._initialize_op)
         arrays = [
             values[name]
             for inputs, values in zip(self._sequence_inputs, data, strict=True)
             for name in inputs
         ]
-        return self._call(*tensors, *arrays)
+        try:
+            with self._lock:
+                if self._initialize_op:
+                    self._session.run(self._initialize_op)
+                return self._call(*tensors, *arrays)
+        except (RuntimeError, tf.errors.OpError) as error:
+            # What a closed session raises depends on where the run was when it was closed.
+            if self._is_closed:
+                raise WorkStopped("The session was closed.") from error
+            raise
 
     def close(self) -> None:
         """Ends the session; a run in another thread is cancelled."""
+        self._is_closed = True
         self._session.close()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from tff_retail.runtime.merge_tree import MergeTree
 from tff_retail.runtime.part_session import PartSession
 from tff_retail.runtime.round_form import RoundForm
-from tff_retail.runtime.store import Store, StoreFailed, WorkRequest, WorkResult, WorkStopped
+from tff_retail.runtime.store import Store, StoreFailed, WorkRequest, WorkResult
 
 Leaves = list[np.ndarray]
 
@@ -82,8 +82,8 @@ class PlainCollector:
         self._report = PartSession(form["report"])
         self._moduli = _moduli(form)
         self._slots = [leaf.element for leaf in form["work"].result]
+        self._no_secure_sums = _no_secure_sums(form)
         self._parallel_stores = parallel_stores
-        self._lock = threading.Lock()
 
     def collect(
         self,
@@ -100,29 +100,30 @@ class PlainCollector:
           on_store_done: called as each store ends, one call at a time.
 
         Raises:
-          WorkStopped: the run was asked to stop.
+          WorkStopped: the run was asked to stop. Stores still at work are not waited for, whatever
+            is raised: who stops a run ends the sessions that they work in.
         """
         tree: MergeTree[_Sum] = MergeTree(len(cohort), self._join)
         zero = self._zero()
+        lock, is_over = threading.Lock(), threading.Event()
 
         def ask(position: int) -> Outcome:
-            store = cohort[position]
-            try:
-                result = store.run(request)
-            except StoreFailed as failure:
-                outcome = Outcome(store.name, str(failure), {}, 0.0)
-                with self._lock:
+            outcome, leaf = self._ask_one(cohort[position], request, zero)
+            with lock:
+                if is_over.is_set():
+                    return outcome  # the run was stopped meanwhile, and nobody listens any more
+                if leaf is None:
                     tree.skip(position)
-                    on_store_done(outcome)
-                return outcome
-            outcome = Outcome(store.name, None, result.report, result.seconds)
-            with self._lock:
-                tree.put(position, self._leaf(zero, result))
+                else:
+                    tree.put(position, leaf)
                 on_store_done(outcome)
             return outcome
 
-        outcomes = self._ask_all(ask, len(cohort))
-        total = tree.total(_Sum(zero, self._no_secure_sums()))
+        try:
+            outcomes = self._ask_all(ask, len(cohort))
+        finally:
+            is_over.set()
+        total = tree.total(_Sum(zero, self._no_secure_sums))
         return Collection(self._report(total.accumulator) + total.secure, outcomes)
 
     def close(self) -> None:
@@ -143,26 +144,31 @@ class PlainCollector:
             # them, which can't happen while this waits.
             pool.shutdown(wait=False, cancel_futures=True)
 
+    def _ask_one(
+        self, store: Store, request: WorkRequest, zero: Leaves
+    ) -> tuple[Outcome, _Sum | None]:
+        try:
+            result = store.run(request)
+        except StoreFailed as failure:
+            return Outcome(store.name, str(failure), {}, 0.0), None
+        outcome = Outcome(store.name, None, result.report, result.seconds)
+        return outcome, self._leaf(zero, result)
+
     def _leaf(self, zero: Leaves, result: WorkResult) -> _Sum:
         update = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot == _UPDATE]
         secure = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot != _UPDATE]
-        return _Sum(self._accumulate([*zero, *update]), self._reduce(secure))
-
-    def _join(self, left: _Sum, right: _Sum) -> _Sum:
-        secure = [a + b for a, b in zip(left.secure, right.secure, strict=True)]
-        accumulator = self._merge([*left.accumulator, *right.accumulator])
-        return _Sum(accumulator, self._reduce(secure))
-
-    def _reduce(self, secure: Leaves) -> Leaves:
-        return [
-            value if modulus is None else np.mod(value, modulus).astype(value.dtype)
+        reduced = [
+            value if modulus is None else np.mod(value, modulus)
             for value, modulus in zip(secure, self._moduli, strict=True)
         ]
+        return _Sum(self._accumulate([*zero, *update]), reduced)
 
-    def _no_secure_sums(self) -> Leaves:
-        if self._moduli:
-            raise WorkStopped("No store gave a result, so there is nothing to sum securely.")
-        return []
+    def _join(self, left: _Sum, right: _Sum) -> _Sum:
+        secure = [
+            a + b if modulus is None else _add_modulo(a, b, modulus)
+            for a, b, modulus in zip(left.secure, right.secure, self._moduli, strict=True)
+        ]
+        return _Sum(self._merge([*left.accumulator, *right.accumulator]), secure)
 
 
 def _moduli(form: RoundForm) -> list[np.ndarray | None]:
@@ -172,3 +178,21 @@ def _moduli(form: RoundForm) -> list[np.ndarray | None]:
     values = iter(moduli())
     moduli.close()
     return [next(values) if slot == _MODULAR_SUM else None for slot in slots if slot != _UPDATE]
+
+
+def _no_secure_sums(form: RoundForm) -> Leaves:
+    """The secure sums over no store at all."""
+    return [
+        np.zeros([size or 0 for size in leaf.shape], leaf.dtype)
+        for leaf in form["work"].result
+        if leaf.element != _UPDATE
+    ]
+
+
+def _add_modulo(a: np.ndarray, b: np.ndarray, modulus: np.ndarray) -> np.ndarray:
+    """(a + b) mod modulus of two values in [0, modulus).
+
+    Their sum may not fit their own type; both are below 2^63, so it fits 64 bits without a sign.
+    """
+    total = np.add(a, b, dtype=np.uint64, casting="unsafe")
+    return np.mod(total, np.uint64(modulus)).astype(np.asarray(a).dtype)

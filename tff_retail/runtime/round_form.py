@@ -16,6 +16,8 @@ import tensorflow_federated as tff
 
 from tff_retail.runtime.graph_part import GraphPart
 
+_CompilationError = tff.backends.mapreduce.compiler.MapReduceFormCompilationError
+
 PARTS = (
     "prepare",
     "work",
@@ -58,11 +60,18 @@ def compile_round_form(
     """Compiles `(() -> S@SERVER)` and `(<S@SERVER, {D}@CLIENTS> -> <S@SERVER, M@SERVER>)`.
 
     Raises:
-      TypeError: the computation has no round form, because a round of it needs more than one
-        exchange with each store.
+      TypeError: the computation has no round form: it takes or gives something else, or a round of
+        it needs more than one exchange with each store.
     """
-    form = tff.backends.mapreduce.get_map_reduce_form_for_computation(next_computation)
-    first = tff.backends.mapreduce.get_state_initialization_computation(initialize)
+    try:
+        form = tff.backends.mapreduce.get_map_reduce_form_for_computation(next_computation)
+        first = tff.backends.mapreduce.get_state_initialization_computation(initialize)
+    except (TypeError, ValueError, _CompilationError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise TypeError(
+            "A round must be of the form (<S@SERVER, {D}@CLIENTS> -> <S@SERVER, M@SERVER>) and "
+            f"reach each store once, found otherwise: {reason}"
+        ) from error
     parts = {name: compile_part(getattr(form, name)) for name in PARTS}
     return RoundForm(compile_part(first), parts)
 
@@ -85,11 +94,12 @@ def save_round_form(form: RoundForm, folder: pathlib.Path) -> None:
 def load_round_form(folder: pathlib.Path) -> RoundForm | None:
     """Reads what `save_round_form` wrote; None where nothing complete and unharmed is there."""
     try:
-        digests = json.loads((folder / "digests.json").read_text())
-        everything = {name: GraphPart((folder / f"{name}.pb").read_bytes()) for name in digests}
-    except (FileNotFoundError, json.JSONDecodeError):
+        digests = json.loads((folder / "digests.json").read_bytes())
+        names = ("initialize", *PARTS)
+        everything = {name: GraphPart((folder / f"{name}.pb").read_bytes()) for name in names}
+    except (FileNotFoundError, ValueError):  # a damaged file of digests is a ValueError
         return None
-    if set(digests) != {"initialize", *PARTS}:
+    if not isinstance(digests, dict) or digests.keys() != everything.keys():
         return None
     if any(part.digest != digests[name] for name, part in everything.items()):
         return None

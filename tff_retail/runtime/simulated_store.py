@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tff_retail.runtime.session_pool import SessionPool
-from tff_retail.runtime.store import StoreFailed, WorkRequest, WorkResult, WorkStopped
+from tff_retail.runtime.store import StoreFailed, WorkRequest, WorkResult
 
 
 class LocalData(Protocol):
@@ -54,14 +54,18 @@ class SimulatedStore:
     def run(self, request: WorkRequest) -> WorkResult:
         """See `Store.run`."""
         started = time.perf_counter()
-        role = self.roles[request.role]
+        role = self.roles.get(request.role)
+        if role is None:
+            raise StoreFailed(f"{self.name}: it knows no role {request.role!r}")
         try:
             feeds = self.data.feeds(request.role, seed=request.seed, round_num=request.round_num)
             with role.sessions.session() as session:
                 outputs = session(request.broadcast, [feeds])
-        except tf.errors.CancelledError as error:
-            raise WorkStopped(self.name) from error
         except (OSError, MemoryError, tf.errors.OpError) as error:
-            first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise StoreFailed(f"{self.name}: {first_line}") from error
+            raise StoreFailed(f"{self.name}: {_first_line(error)}") from error
         return WorkResult(outputs, role.report(outputs), time.perf_counter() - started)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

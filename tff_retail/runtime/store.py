@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -47,6 +47,7 @@ class WorkResult:
     seconds: float
 
 
+@runtime_checkable
 class Store(Protocol):
     """One store of the chain."""
 

@@ -1,12 +1,12 @@
 """The synchronous schedule: whom to ask in a round, and when the round is complete."""
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tff_retail.config import ScheduleConfig
+from tff_retail.runtime.cohort import draw_cohort
 from tff_retail.runtime.federated_round import FederatedRound
 from tff_retail.runtime.plain_collector import Collection, Outcome
 from tff_retail.runtime.store import Store, WorkRequest
@@ -43,10 +43,10 @@ class SynchronousSchedule:
         """
         wanted = math.ceil(self._config.participation * len(stores) - 1e-9)
         size = min(max(wanted, self._config.min_stores), len(stores))
-        seed = f"cohort/{self._config.seed}/{round_num}/{attempt}".encode()
-        generator = np.random.default_rng(np.frombuffer(hashlib.sha256(seed).digest(), np.uint32))
-        chosen = generator.choice(len(stores), size=size, replace=False)
-        return [stores[position] for position in sorted(chosen)]
+        chosen = draw_cohort(
+            len(stores), size, seed=self._config.seed, round_num=round_num, attempt=attempt
+        )
+        return [stores[position] for position in chosen]
 
     def collect(
         self,

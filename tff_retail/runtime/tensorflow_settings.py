@@ -54,6 +54,9 @@ def _apply(config: RuntimeConfig, gpus: list[tf.config.PhysicalDevice]) -> None:
     for gpu in gpus:
         if not tf.config.experimental.get_memory_growth(gpu):
             tf.config.experimental.set_memory_growth(gpu, True)
+    # Starts TensorFlow, which makes the pool. Sessions have settings of their own: one that came
+    # first would make a pool of all cores, and a resumed run begins with sessions.
+    tf.config.list_logical_devices()
 
 
 def default_parallel_stores(config: RuntimeConfig, num_devices: int) -> int:
