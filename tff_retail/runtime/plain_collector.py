@@ -158,7 +158,7 @@ class PlainCollector:
         update = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot == _UPDATE]
         secure = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot != _UPDATE]
         reduced = [
-            value if modulus is None else np.mod(value, modulus)
+            value if modulus is None else np.mod(value, modulus).astype(value.dtype)
             for value, modulus in zip(secure, self._moduli, strict=True)
         ]
         return _Sum(self._accumulate([*zero, *update]), reduced)

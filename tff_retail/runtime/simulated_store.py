@@ -11,6 +11,8 @@ import tensorflow as tf
 from tff_retail.runtime.session_pool import SessionPool
 from tff_retail.runtime.store import StoreFailed, WorkRequest, WorkResult
 
+_HEADING = "Graph execution error:"
+
 
 class LocalData(Protocol):
     """The data a store has, as the arrays that a role's pipeline takes."""
@@ -62,10 +64,12 @@ class SimulatedStore:
             with role.sessions.session() as session:
                 outputs = session(request.broadcast, [feeds])
         except (OSError, MemoryError, tf.errors.OpError) as error:
-            raise StoreFailed(f"{self.name}: {_first_line(error)}") from error
+            raise StoreFailed(f"{self.name}: {_one_line(error)}") from error
         return WorkResult(outputs, role.report(outputs), time.perf_counter() - started)
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+def _one_line(error: Exception) -> str:
+    """What went wrong, without the heading and the nodes' names that TensorFlow puts around it."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    telling = [line for line in lines if line and line != _HEADING]
+    return telling[0] if telling else type(error).__name__
