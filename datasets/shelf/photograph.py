@@ -14,7 +14,7 @@ _OVERSAMPLING = 2
 # Enough that photographs of a store rarely share their surroundings, at 5 ms each.
 _NUM_SCENES = 24
 _BOARD_TOP = 0.86
-_BACKGROUND_BLUR = 0.015
+_BACKGROUND_BLUR = 0.025
 
 
 class StoreCamera:
@@ -37,7 +37,7 @@ class StoreCamera:
         """One photograph of a product, as the bytes of a JPEG file."""
         scene = self._random_view(rng)
         self._place_product(scene, product, rng)
-        if rng.random() < 0.4:
+        if rng.random() < 0.35:
             self._place_obstacle(scene, rng)
         return self._develop(scene, rng)
 
@@ -61,7 +61,7 @@ class StoreCamera:
             position += rng.uniform(0.3, 0.6) * side
         self._draw_board(scene, board, rng)
         # The camera is focused on the product in front; what stands behind is dim and soft.
-        scene *= np.float32(rng.uniform(0.4, 0.75))
+        scene *= np.float32(rng.uniform(0.3, 0.6))
         blurred = Image.fromarray(np.clip(scene, 0, 255).astype(np.uint8)).filter(
             ImageFilter.BoxBlur(_BACKGROUND_BLUR * side)
         )
@@ -103,9 +103,9 @@ class StoreCamera:
     def _place_product(self, scene: np.ndarray, product: Product, rng: np.random.Generator) -> None:
         side = self._side
         # Every shape fills as much of the picture, so that its size says nothing of the label.
-        height = side * rng.uniform(0.32, 0.6) / np.sqrt(product.packaging.area)
-        x, y = side * rng.uniform(0.27, 0.73), side * rng.uniform(0.34, 0.66)
-        draw_product(scene, product, self._pose(rng, x, y, height, tilt=0.2))
+        height = side * rng.uniform(0.4, 0.66) / np.sqrt(product.packaging.area)
+        x, y = side * rng.uniform(0.24, 0.76), side * rng.uniform(0.3, 0.7)
+        draw_product(scene, product, self._pose(rng, x, y, height, tilt=0.12))
 
     def _place_obstacle(self, scene: np.ndarray, rng: np.random.Generator) -> None:
         """Another product or an offer's sticker in front, over a part of the photograph."""
@@ -129,7 +129,7 @@ class StoreCamera:
         blocks = scene.reshape(size, _OVERSAMPLING, size, _OVERSAMPLING, 3)
         pixels = blocks.mean(axis=(1, 3)) * self._light
         gains = look.white_balance * look.exposure * rng.normal(1, [0.03, 0.03, 0.03])
-        pixels *= (gains * rng.uniform(0.6, 1.3)).astype(np.float32)
+        pixels *= (gains * rng.uniform(0.7, 1.3)).astype(np.float32)
         pixels += rng.standard_normal(pixels.shape, np.float32) * np.float32(look.noise)
         image = Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
         radius = look.blur_radius * size / 64 * rng.uniform(0.5, 1.5)

@@ -68,8 +68,8 @@ def store_look(store: int, rng: np.random.Generator) -> StoreLook:
         light_x=rng.choice([-1, 1]) * rng.uniform(0.3, 1.0),
         light_y=rng.uniform(-1.0, 0.3),
         fall_off=rng.uniform(0.1, 0.45),
-        blur_radius=rng.uniform(0.0, 0.7),
-        noise=rng.uniform(2.0, 9.0),
+        blur_radius=rng.uniform(0.0, 0.5),
+        noise=rng.uniform(2.0, 7.0),
         jpeg_quality=int(rng.integers(75, 96)),
         tilt=rng.uniform(-0.08, 0.08),
     )

@@ -1,6 +1,5 @@
 """Killed with -9 at any moment and started again, a run ends in the same model bit for bit."""
 
-import collections
 import contextlib
 import os
 import pathlib
@@ -15,28 +14,28 @@ from tests.train_command import SMALL, make_chain, start, train, wait_until, wha
 _BASELINES = ("--compare_central", "--compare_local")
 _KILLS = int(os.environ.get("TFF_RETAIL_SOAK_KILLS", "24"))
 _SEED = int(os.environ.get("TFF_RETAIL_SOAK_SEED", "1"))
-_MAX_DELAY_S = 0.3
+_MAX_DELAY_S = 0.5
 
-# What to wait for before a kill: a glob below the folder of a run and its cache. The first word
-# says what the process is then in the middle of.
+# Moments of a run: the file whose writing begins it, and the one after which it is over. Both are
+# globs below the folder of the run and its cache.
 _MOMENTS = {
-    "start": "run/data_report.json",
-    "cache": "cache/**/*.tmp-*",
-    "cache filled": "cache/**/*.pixels",
-    "compile": "run/round_form/train/initialize.pb.tmp",
-    "graphs saved": "run/round_form/train/*",
-    "all graphs saved": "run/round_form/evaluate/digests.json",
-    "metrics": "run/metrics.csv",
-    "best saved": "run/best/unfinished.npz",
-    "checkpoint save": "run/checkpoints/round_*_temp*",
-    "checkpoint": "run/checkpoints/round_2",
-    "last checkpoint": "run/checkpoints/round_3",
-    "baselines": "run/baselines/*.json",
-    "baseline save": "run/baselines/*.tmp",
-    "release": "run/.model.partial",
-    "release of the last": "run/.model_last.partial",
-    "pictures": "run/model_last/weights.npz",
-    "curves": "run/curves.png",
+    "start": ("run/data_report.json", "run/summary.json"),
+    "cache": ("cache/**/*.tmp-*", "cache/**/*.pixels"),
+    "cache filled": ("cache/**/*.pixels", "run/data_report.json"),
+    "compile": ("run/data_report.json", "run/round_form/train"),
+    "graphs saved": ("run/round_form/train/*", "run/round_form/evaluate"),
+    "last graphs saved": ("run/round_form/evaluate/*", "run/round_form/evaluate/digests.json"),
+    "metrics": ("run/metrics.csv", "run/checkpoints/round_3"),
+    "best saved": ("run/best/unfinished.npz", "run/checkpoints/round_3"),
+    "checkpoint save": ("run/checkpoints/round_*_temp*", "run/checkpoints/round_3"),
+    "checkpoint": ("run/checkpoints/round_*", "run/checkpoints/round_3"),
+    "last checkpoint": ("run/checkpoints/round_3", "run/baselines"),
+    "baselines": ("run/baselines/*.json", "run/baselines/local-00002.json"),
+    "baseline save": ("run/baselines/*.tmp", "run/baselines/local-00002.json"),
+    "release": ("run/.model.partial", "run/model"),
+    "release of the last": ("run/.model_last.partial", "run/model_last"),
+    "pictures": ("run/model_last/weights.npz", "run/summary.json"),
+    "curves": ("run/curves.png", "run/summary.json"),
 }
 
 
@@ -87,26 +86,24 @@ def undisturbed(chain, tmp_path_factory) -> dict:
 @pytest.mark.soak
 def test_the_model_is_the_same_bit_for_bit(chain, undisturbed, tmp_path):
     chance = random.Random(_SEED)
-    moments: list[str] = []
-    killed: collections.Counter[str] = collections.Counter()
-    number, folder, tries = 0, tmp_path / "0", 0
-    while sum(killed.values()) < _KILLS or not (folder / "run" / "summary.json").exists():
-        if (folder / "run" / "summary.json").exists():
-            number, folder = number + 1, tmp_path / f"{number + 1}"
+    killed = dict.fromkeys(_MOMENTS, 0)
+    number, folder, output = 0, tmp_path / "0", tmp_path / "output.txt"
+    while True:
         folder.mkdir(exist_ok=True)
-        output = tmp_path / f"{number}-{tries}.txt"
         process = start(*_flags(chain, folder), output=output)
-        tries += 1
-        if sum(killed.values()) >= _KILLS:
-            assert process.wait() == 0, output.read_text()
-        else:
-            moments = moments or chance.sample(sorted(_MOMENTS), len(_MOMENTS))
-            moment, delay_s = moments.pop(), chance.uniform(0, _MAX_DELAY_S)
-            if _kill(process, folder, _MOMENTS[moment], delay_s):
+        if sum(killed.values()) < _KILLS:
+            # Of the moments still to come, the first that was killed least.
+            ahead = [moment for moment in _MOMENTS if not list(folder.glob(_MOMENTS[moment][1]))]
+            moment = min(ahead, key=lambda moment: killed[moment])
+            delay_s = chance.uniform(0, _MAX_DELAY_S)
+            if _kill(process, folder, _MOMENTS[moment][0], delay_s):
                 killed[moment] += 1
                 print(f"kill {sum(killed.values())} in run {number}: {moment} + {delay_s:.3f} s")
                 continue
-            assert process.returncode == 0, output.read_text()
+        assert process.wait() == 0, output.read_text()
         print(f"run {number} finished")
         assert what_it_made(folder / "run") == undisturbed
-    print(f"{sum(killed.values())} kills, {number + 1} runs, {dict(killed)}")
+        number, folder = number + 1, tmp_path / f"{number + 1}"
+        if sum(killed.values()) >= _KILLS:
+            break
+    print(f"{sum(killed.values())} kills over {number} runs: {killed}")

@@ -21,7 +21,7 @@ from google.protobuf import message
 _KEPT = 2  # the newest, and one before it should the disk have lost the newest in a power cut
 _PREFIX = "round_"
 # What TensorFlow raises on a SavedModel of which files are missing, empty or cut short.
-_UNREADABLE = (OSError, KeyError, ValueError, message.DecodeError, tf.errors.OpError)
+_UNREADABLE = (OSError, LookupError, ValueError, message.DecodeError, tf.errors.OpError)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -64,15 +64,16 @@ def is_better(metrics: Mapping[str, float], best: Mapping[str, float]) -> bool:
     """Whether one model is better than another: more photographs right, or as many at less loss.
 
     Args:
-      metrics: with `top_1` and `loss`; a loss that is not a number is the worst.
+      metrics: with `top_1` and `loss`; what is not a number is the worst.
       best: likewise, or empty where there is none yet.
     """
     return not best or _rank(metrics) > _rank(best)
 
 
 def _rank(metrics: Mapping[str, float]) -> tuple[float, float]:
-    loss = metrics["loss"]
-    return metrics["top_1"], -math.inf if math.isnan(loss) else -loss
+    rank = metrics["top_1"], -metrics["loss"]
+    top_1, gain = (-math.inf if math.isnan(value) else value for value in rank)
+    return top_1, gain
 
 
 class Evaluator:

@@ -1,0 +1,163 @@
+"""What the flags say is the configuration, and what no flag says is its default."""
+
+import dataclasses
+
+import pytest
+from absl.testing import flagsaver
+
+import tff_retail.train  # noqa: F401 - defines the flags of a run
+from tff_retail import flags
+from tff_retail.config import (
+    ConfigurationError,
+    DataConfig,
+    LearningConfig,
+    ModelConfig,
+    RunConfig,
+    RuntimeConfig,
+    ScheduleConfig,
+)
+
+
+@pytest.fixture
+def config_of():
+    """The configuration that arguments say."""
+
+    def parse(*arguments: str) -> RunConfig:
+        flags.FLAGS.unparse_flags()
+        flags.FLAGS(["train", *arguments])
+        return flags.run_config_from_flags()
+
+    with flagsaver.flagsaver():
+        yield parse
+
+
+def test_without_flags_it_is_the_default(config_of):
+    assert config_of("--data_dir=chain") == RunConfig(data=DataConfig(data_dir="chain"))
+
+
+def test_each_field_has_a_flag(config_of):
+    changed = RunConfig(
+        data=DataConfig(
+            tfds="freiburg_groceries",
+            tfds_split="train[:50%]",
+            tfds_data_dir="tfds",
+            partitioner="shards",
+            num_stores=7,
+            partition_alpha=0.3,
+            cache_dir="cache",
+            validation_fraction=0.3,
+            eval_dir="test set",
+        ),
+        model=ModelConfig(
+            name="resnet18",
+            width_multiplier=0.5,
+            image_size=64,
+            normalization="frozen_batch",
+            weights="first.npz",
+            freeze_backbone=True,
+        ),
+        learning=LearningConfig(
+            client_optimizer="sgd",
+            client_learning_rate=0.02,
+            server_optimizer="yogi",
+            server_learning_rate=0.03,
+            momentum=0.8,
+            weight_decay=0.01,
+            label_smoothing=0.1,
+            learning_rate_schedule="cosine",
+            warmup_rounds=2,
+            update_clip_norm=3.0,
+            local_epochs=2,
+            batch_size=8,
+            augmentation="none",
+        ),
+        schedule=ScheduleConfig(
+            rounds=30,
+            participation=0.5,
+            min_stores=2,
+            min_available_stores=4,
+            eval_every=3,
+            patience=5,
+            seed=9,
+        ),
+        runtime=RuntimeConfig(
+            device="cpu", parallel_stores=3, intra_op_threads=2, deterministic=True
+        ),
+        output_dir="elsewhere",
+        compare_central=True,
+        compare_local=True,
+    )
+    assert config_of(*_arguments(changed)) == changed
+    # The test is worth what it changes: each field there is.
+    default = RunConfig(data=DataConfig(data_dir="chain")).to_json()
+    same = {
+        f"{part}.{name}"
+        for part, values in changed.to_json().items()
+        if isinstance(values, dict)
+        for name, value in values.items()
+        if value == default[part][name]
+    }
+    assert same == set()
+
+
+def _arguments(config: RunConfig) -> list[str]:
+    arguments = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        parts = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else {}
+        for name, inner in (parts or {field.name: value}).items():
+            flag = "model" if (field.name, name) == ("model", "name") else name
+            if inner is not None:
+                arguments.append(f"--{flag}={inner}")
+    return arguments
+
+
+def test_a_frozen_backbone_is_not_augmented_unless_asked_for(config_of):
+    frozen = ("--data_dir=chain", "--freeze_backbone", "--weights=previous_run")
+    assert config_of(*frozen).learning.augmentation == "none"
+    with pytest.raises(ConfigurationError, match="--augmentation must be none with --freeze"):
+        config_of(*frozen, "--augmentation=strong")
+
+
+def test_imagenet_weights_bring_their_normalization(config_of):
+    config = config_of("--data_dir=chain", "--weights=imagenet")
+    assert config.model.normalization == "frozen_batch"
+
+
+def test_parallel_stores_is_auto_or_a_number(config_of):
+    assert config_of("--data_dir=chain").runtime.parallel_stores is None
+    assert config_of("--data_dir=chain", "--parallel_stores=4").runtime.parallel_stores == 4
+    with pytest.raises(
+        ConfigurationError, match="^--parallel_stores must be auto or a number, found 'many'$"
+    ):
+        config_of("--data_dir=chain", "--parallel_stores=many")
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        ((), "--data_dir must say where the stores are, found nothing; set --data_dir=FOLDER"),
+        (("--data_dir=a", "--tfds=b"), "--data_dir must be left out where --tfds is set"),
+        (("--data_dir=a", "--participation=1.5"), "--participation must be in (0, 1], found 1.5"),
+        (("--data_dir=a", "--rounds=0"), "--rounds must be at least 1, found 0"),
+        (
+            ("--data_dir=a", "--rounds=5", "--warmup_rounds=5"),
+            "--warmup_rounds must be below --rounds (5), found 5",
+        ),
+        (("--data_dir=a", "--freeze_backbone"), "--weights must be imagenet or a file with"),
+        (
+            ("--data_dir=a", "--normalization=frozen_batch"),
+            "--normalization must be group when --weights=none",
+        ),
+        (
+            ("--data_dir=a", "--min_stores=6"),
+            "--min_available_stores must be at least --min_stores (6), found 5",
+        ),
+        (("--data_dir=a", "--image_size=16"), "--image_size must be in [32, 1024], found 16"),
+    ],
+)
+def test_a_wrong_combination_is_one_sentence(config_of, arguments, sentence):
+    with pytest.raises(ConfigurationError) as error:
+        config_of(*arguments)
+    assert str(error.value).startswith(sentence)
+    assert "\n" not in str(error.value)
