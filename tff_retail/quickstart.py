@@ -7,6 +7,8 @@ compares with the same model trained centrally and on each store alone. Run agai
 anew; a finished run is shown as it is. Any flag of tff_retail.train can be added.
 """
 
+import functools
+import pathlib
 import sys
 
 from absl import flags as absl_flags
@@ -17,26 +19,36 @@ from tff_retail.train import train
 
 _NUM_STORES = absl_flags.DEFINE_integer("stores", 5, "synthetic stores")
 _NUM_LABELS = absl_flags.DEFINE_integer("labels", 10, "products on the shelves")
-_IMAGES = absl_flags.DEFINE_integer("images_per_store", 300, "photographs in each store")
+_IMAGES = absl_flags.DEFINE_integer("images_per_store", 500, "photographs in each store")
 _SEED = absl_flags.DEFINE_integer("shelf_seed", 7, "of the synthetic shelves")
 
 _FLAG_FILE = "--flagfile=quickstart.flags"
 _DATA_DIR = "data/quickstart"
-# Photographs are kept larger than they are trained on, as a store's are.
+# Photographs are as large as they are trained on: drawing larger ones would only take longer.
 _PHOTOGRAPH_PIXELS = 64
-# Dirichlet concentration of the labels over the stores: each has favourites, none lacks much.
-_LABEL_SKEW = 0.5
+# Dirichlet concentration of the labels over the stores: each has favourites and rarities.
+_LABEL_SKEW = 1.0
 
 
 def main(arguments: list[str]) -> int:
     """Makes the stores and trains. Returns the exit code."""
-    from datasets.synthetic_shelf import write_synthetic_stores
-
     if arguments:
         raise ConfigurationError(f"quickstart takes flags only, found {arguments[0]!r}; see --help")
     config = flags.run_config_from_flags()
     if config.data.data_dir == _DATA_DIR:
-        print(f"making the photographs of {_NUM_STORES.value} synthetic stores in {_DATA_DIR}")
+        _make_stores()
+    return train(config)
+
+
+def _make_stores() -> None:
+    """Draws the photographs of the stores, unless they are there."""
+    from datasets.synthetic_shelf import write_synthetic_stores
+    from tff_retail.program.console import open_console
+
+    console = open_console()
+    if not pathlib.Path(_DATA_DIR).exists():
+        console.say(f"drawing the photographs of {_NUM_STORES.value} stores in {_DATA_DIR}")
+    try:
         write_synthetic_stores(
             _DATA_DIR,
             num_stores=_NUM_STORES.value,
@@ -45,8 +57,10 @@ def main(arguments: list[str]) -> int:
             image_size=_PHOTOGRAPH_PIXELS,
             alpha=_LABEL_SKEW,
             seed=_SEED.value,
+            on_progress=functools.partial(console.progress, "drawing photographs"),
         )
-    return train(config)
+    finally:
+        console.close()
 
 
 if __name__ == "__main__":

@@ -90,8 +90,8 @@ _GOODS: dict[str, tuple[str, str, bool]] = {
     "water": ("bottle", "dots", True),
     "flour": ("bag", "stripes", True),
 }
-# The small chains of the quickstart and the tests are made of these: six flavours on two pairs of
-# colours and four shapes, so that small chains are as hard to tell by colour as large ones.
+# Small chains are made of these. The first ten are five kinds of goods on two pairs of colours, so
+# that they are as hard to tell by colour as the products of a large chain.
 _FIRST = (
     "tomato_soup",
     "apple_juice",

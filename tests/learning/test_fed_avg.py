@@ -90,11 +90,14 @@ def test_a_store_that_is_not_finite_changes_nothing_but_its_count(
 ):
     learning = _sgd(learning_rate_schedule=schedule)
     good = [store_data(*SMALL), store_data(*LARGE)]
-    ((expected, _),) = _run(build_linear_model(), learning, good)
-    ((weights, metrics),) = _run(build_linear_model(), learning, [*good, store_data(*NOT_FINITE)])
-    for found, wanted in zip(weights, expected, strict=True):
-        np.testing.assert_array_equal(found, wanted)
-    found = round_metrics.training_metrics(metrics)
+    process = fed_avg.build_fed_avg(build_linear_model(), learning, 10)
+    state = process.initialize()
+    expected = process.next(state, good)
+    output = process.next(state, [*good, store_data(*NOT_FINITE)])
+    weights, wanted = (_leaves(process.get_model_weights(one.state)) for one in (output, expected))
+    for one, other in zip(weights, wanted, strict=True):
+        np.testing.assert_array_equal(one, other)
+    found = round_metrics.training_metrics(output.metrics)
     assert int(found["num_not_finite"]) == 1
     assert int(found["num_examples"]) == 12
     assert float(found["loss"]) == pytest.approx(np.log(3), rel=1e-6)

@@ -102,8 +102,8 @@ class _Mistake(Exception):
 def test_what_ends_a_run_ends_it_without_the_stores_at_work(float_sum_form, error):
     late, told = threading.Event(), []
     cohort = [
-        _Store("stopped", None, failure=error),
         _Store("at work", [VALUES[0]], ready=late),
+        _Store("stopped", None, failure=error),
         _Store("never asked", [VALUES[0]], failure=AssertionError()),
     ]
     with concurrent.futures.ThreadPoolExecutor(1) as pool:

@@ -138,6 +138,10 @@ class PlainCollector:
         )
         try:
             futures = [pool.submit(ask, position) for position in range(num_stores)]
+            # The first exception ends it, whatever stores asked before are still at.
+            done, _ = concurrent.futures.wait(futures, return_when="FIRST_EXCEPTION")
+            for future in done:
+                future.result()
             return tuple(future.result() for future in futures)
         finally:
             # After an interrupt stores are still at work: whoever owns their sessions closes
