@@ -6,6 +6,7 @@ import pathlib
 import random
 import signal
 import time
+from collections.abc import Collection
 
 import pytest
 
@@ -83,27 +84,48 @@ def undisturbed(chain, tmp_path_factory) -> dict:
     return what_it_made(folder / "run")
 
 
+def _next_moment(folder: pathlib.Path, killed: dict[str, int], here: Collection[str]) -> str | None:
+    """Of the moments to come in a run, the first that was killed least, but none twice."""
+    ahead = [
+        moment
+        for moment, (_, end) in _MOMENTS.items()
+        if moment not in here and not list(folder.glob(end))
+    ]
+    return min(ahead, key=lambda moment: killed[moment], default=None)
+
+
 @pytest.mark.soak
 def test_the_model_is_the_same_bit_for_bit(chain, undisturbed, tmp_path):
     chance = random.Random(_SEED)
     killed = dict.fromkeys(_MOMENTS, 0)
-    number, folder, output = 0, tmp_path / "0", tmp_path / "output.txt"
-    while True:
-        folder.mkdir(exist_ok=True)
-        process = start(*_flags(chain, folder), output=output)
-        if sum(killed.values()) < _KILLS:
-            # Of the moments still to come, the first that was killed least.
-            ahead = [moment for moment in _MOMENTS if not list(folder.glob(_MOMENTS[moment][1]))]
-            moment = min(ahead, key=lambda moment: killed[moment])
-            delay_s = chance.uniform(0, _MAX_DELAY_S)
-            if _kill(process, folder, _MOMENTS[moment][0], delay_s):
-                killed[moment] += 1
-                print(f"kill {sum(killed.values())} in run {number}: {moment} + {delay_s:.3f} s")
-                continue
-        assert process.wait() == 0, output.read_text()
-        print(f"run {number} finished")
+    output, num_runs = tmp_path / "output.txt", 0
+    while sum(killed.values()) < _KILLS:
+        folder = tmp_path / f"{num_runs}"
+        folder.mkdir()
+        _run_with_kills(_flags(chain, folder), folder, output, killed, chance)
         assert what_it_made(folder / "run") == undisturbed
-        number, folder = number + 1, tmp_path / f"{number + 1}"
-        if sum(killed.values()) >= _KILLS:
-            break
-    print(f"{sum(killed.values())} kills over {number} runs: {killed}")
+        num_runs += 1
+    print(f"{sum(killed.values())} kills over {num_runs} runs: {killed}")
+
+
+def _run_with_kills(
+    flags: list[str],
+    folder: pathlib.Path,
+    output: pathlib.Path,
+    killed: dict[str, int],
+    chance: random.Random,
+) -> None:
+    """Starts a run again and again until it is finished; counts kills in `killed`."""
+    here: set[str] = set()
+    while not (folder / "run" / "summary.json").exists():
+        process = start(*flags, output=output)
+        moment = _next_moment(folder, killed, here)
+        delay_s = chance.uniform(0, _MAX_DELAY_S)
+        if moment is None or sum(killed.values()) >= _KILLS:
+            assert process.wait() == 0, output.read_text()
+        elif _kill(process, folder, _MOMENTS[moment][0], delay_s):
+            here.add(moment)
+            killed[moment] += 1
+            print(f"kill {sum(killed.values())}: {moment} + {delay_s:.3f} s", flush=True)
+        else:
+            assert process.returncode == 0, output.read_text()

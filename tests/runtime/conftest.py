@@ -20,25 +20,40 @@ def in_process() -> Iterator[context.RoundFormContext]:
         yield installed
 
 
+def _keras_model() -> tf.keras.Model:
+    features = tf.keras.Input((2,), name="features")
+    logits = tf.keras.layers.Dense(NUM_LABELS, kernel_initializer="zeros")(features)
+    return tf.keras.Model({"features": features}, logits)
+
+
+def _loss() -> tf.keras.losses.Loss:
+    return tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+_ELEMENT = (
+    collections.OrderedDict(features=tf.TensorSpec((None, 2), tf.float32)),
+    tf.TensorSpec((None,), tf.int32),
+)
+
+
 @pytest.fixture
 def linear_model() -> tff.learning.models.FunctionalModel:
     """`features: float32 [batch, 2] -> logits [batch, 3]`, all weights zero."""
+    metrics = collections.OrderedDict(num_examples=tff.learning.metrics.NumExamplesCounter)
+    return tff.learning.models.functional_model_from_keras(_keras_model, _loss(), _ELEMENT, metrics)
 
-    def keras_model() -> tf.keras.Model:
-        features = tf.keras.Input((2,), name="features")
-        logits = tf.keras.layers.Dense(NUM_LABELS, kernel_initializer="zeros")(features)
-        return tf.keras.Model({"features": features}, logits)
 
-    spec = (
-        collections.OrderedDict(features=tf.TensorSpec((None, 2), tf.float32)),
-        tf.TensorSpec((None,), tf.int32),
-    )
-    return tff.learning.models.functional_model_from_keras(
-        keras_model,
-        tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        spec,
-        collections.OrderedDict(num_examples=tff.learning.metrics.NumExamplesCounter),
-    )
+@pytest.fixture
+def keras_model_fn() -> Callable[[], tff.learning.models.VariableModel]:
+    """Makes the same model as TFF's `VariableModel`."""
+
+    def make() -> tff.learning.models.VariableModel:
+        metrics = [tff.learning.metrics.NumExamplesCounter()]
+        return tff.learning.models.from_keras_model(
+            _keras_model(), loss=_loss(), input_spec=_ELEMENT, metrics=metrics
+        )
+
+    return make
 
 
 @pytest.fixture

@@ -134,12 +134,6 @@ class _Run:
         for notice in chain.report.notices:
             self._console.say(notice)
         stores = tuple(store for store in chain.stores if store.num_examples("train"))
-        if not stores:
-            raise ConfigurationError(
-                "--validation_fraction must leave photographs to train on, found none in "
-                f"{len(chain.stores)} stores at {config.data.validation_fraction}; lower it or "
-                "add photographs"
-            )
         examples = sum(store.num_examples("train") for store in stores)
         self._console.say(
             f"{len(stores)} stores, {len(chain.labels)} labels, {examples} photographs to train on"
@@ -148,18 +142,17 @@ class _Run:
         return dataclasses.replace(chain, stores=stores)
 
     def _make_recogniser(self, labels: tuple[str, ...]) -> Recogniser:
-        folder = self._directory.path / "round_form"
-        recogniser = make_recogniser(self._config, labels, folder, say=self._console.say)
-        manifest = make_manifest(recogniser)
         kept = self._directory.read_json("manifest.json")
-        if kept is not None and kept["labels"] != manifest["labels"]:
+        if kept is not None and kept["labels"] != list(labels):
             raise ConfigurationError(
                 f"--data_dir must have the labels this run began with ({len(kept['labels'])}), "
-                f"found {len(manifest['labels'])}, the first other one "
-                f"{_first_difference(kept['labels'], manifest['labels'])!r}; choose another "
+                f"found {len(labels)}, the first other one "
+                f"{_first_difference(kept['labels'], labels)!r}; choose another "
                 "--output_dir or put labels.txt beside the stores"
             )
-        self._directory.write_json("manifest.json", manifest)
+        folder = self._directory.path / "round_form"
+        recogniser = make_recogniser(self._config, labels, folder, say=self._console.say)
+        self._directory.write_json("manifest.json", make_manifest(recogniser))
         return recogniser
 
     def _train(
@@ -306,5 +299,5 @@ def _measured_on(chain: Chain, headquarters: StorePhotographs | None) -> list[St
     return [store for store in chain.stores if store.num_examples("validation")]
 
 
-def _first_difference(old: list[str], new: list[str]) -> str:
+def _first_difference(old: Sequence[str], new: Sequence[str]) -> str:
     return next(iter(sorted(set(old) ^ set(new))), "in another order")
