@@ -1,6 +1,6 @@
 """How hard the synthetic shelf is: a linear model on raw pixels beside a small CNN.
 
-    python -m benchmarks.shelf_difficulty
+    TF_CPP_MIN_LOG_LEVEL=2 python -m benchmarks.shelf_difficulty
 
 Both train centrally on the pooled photographs of the quickstart's stores and are measured on
 the same held-out photographs. The linear model is scikit-learn's multinomial logistic

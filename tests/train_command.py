@@ -1,9 +1,11 @@
 """`python -m tff_retail.train` as a process, on a chain so small that it takes seconds."""
 
+import contextlib
 import csv
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -79,7 +81,30 @@ def wait_until(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -
         if process.poll() is not None:
             return bool(condition())
         time.sleep(0.002)  # between two looks at files that another process writes
-    raise TimeoutError(f"{process.args} after {TIMEOUT_S:.0f} s")
+    raise TimeoutError(f"{process.args!r} after {TIMEOUT_S:.0f} s")
+
+
+def kill_after(
+    process: subprocess.Popen[bytes], folder: pathlib.Path, pattern: str, delay_s: float = 0.0
+) -> bool:
+    """Kills a process some time after it writes a file below `folder`; False where it ended."""
+    before = _versions(folder, pattern)
+    if wait_until(lambda: _versions(folder, pattern) - before, process):
+        time.sleep(delay_s)  # a kill between two events is the point of it
+    if process.poll() is not None:
+        return False
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return True
+
+
+def _versions(folder: pathlib.Path, pattern: str) -> set[tuple[pathlib.Path, int]]:
+    """Files that match, each with the time of its last change."""
+    found = set()
+    for path in folder.glob(pattern):
+        with contextlib.suppress(FileNotFoundError):  # gone by now
+            found.add((path, path.stat().st_mtime_ns))
+    return found
 
 
 def what_it_made(run: pathlib.Path) -> dict[str, Any]:

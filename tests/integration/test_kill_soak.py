@@ -1,16 +1,13 @@
 """Killed with -9 at any moment and started again, a run ends in the same model bit for bit."""
 
-import contextlib
 import os
 import pathlib
 import random
-import signal
-import time
 from collections.abc import Collection
 
 import pytest
 
-from tests.train_command import SMALL, make_chain, start, train, wait_until, what_it_made
+from tests.train_command import SMALL, kill_after, make_chain, start, train, what_it_made
 
 _BASELINES = ("--compare_central", "--compare_local")
 _KILLS = int(os.environ.get("TFF_RETAIL_SOAK_KILLS", "24"))
@@ -38,27 +35,6 @@ _MOMENTS = {
     "pictures": ("run/model_last/weights.npz", "run/summary.json"),
     "curves": ("run/curves.png", "run/summary.json"),
 }
-
-
-def _kill(process, folder: pathlib.Path, pattern: str, delay_s: float) -> bool:
-    """Kills a process some time after it writes a file; False where it ended first."""
-    before = _versions(folder, pattern)
-    if wait_until(lambda: _versions(folder, pattern) - before, process):
-        time.sleep(delay_s)  # a kill between two events is the point of it
-    if process.poll() is not None:
-        return False
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    return True
-
-
-def _versions(folder: pathlib.Path, pattern: str) -> set[tuple[pathlib.Path, int]]:
-    """Files that match, each with the time of its last change."""
-    found = set()
-    for path in folder.glob(pattern):
-        with contextlib.suppress(FileNotFoundError):  # gone by now
-            found.add((path, path.stat().st_mtime_ns))
-    return found
 
 
 def _flags(chain: pathlib.Path, folder: pathlib.Path) -> list[str]:
@@ -123,7 +99,7 @@ def _run_with_kills(
         delay_s = chance.uniform(0, _MAX_DELAY_S)
         if moment is None or sum(killed.values()) >= _KILLS:
             assert process.wait() == 0, output.read_text()
-        elif _kill(process, folder, _MOMENTS[moment][0], delay_s):
+        elif kill_after(process, folder, _MOMENTS[moment][0], delay_s):
             here.add(moment)
             killed[moment] += 1
             print(f"kill {sum(killed.values())}: {moment} + {delay_s:.3f} s", flush=True)

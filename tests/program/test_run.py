@@ -108,6 +108,16 @@ def test_from_a_script_it_prints_its_lines_and_nothing_else(first_run, config, c
     assert weights(folder / "model") == weights(first_run / "model")
 
 
+def test_another_seed_gives_another_model(first_run, config):
+    seed = dataclasses.replace(config.schedule, seed=4, rounds=1)
+    _run(dataclasses.replace(config, schedule=seed))
+    ours, theirs = (
+        weights(folder / "model_last") for folder in (pathlib.Path(config.output_dir), first_run)
+    )
+    assert [name for name, _, _ in ours] == [name for name, _, _ in theirs]
+    assert all(a[2] != b[2] for a, b in zip(ours, theirs, strict=True))
+
+
 def test_what_a_run_leaves(first_run):
     assert {entry.name for entry in first_run.iterdir()} == {
         "baselines",

@@ -55,7 +55,7 @@ def make_store(work_part):
     return make
 
 
-REQUEST = store.WorkRequest("train", 3, 7, [np.int64(10)])
+REQUEST = store.WorkRequest("train", 3, 7, [np.array(10)])
 
 
 def test_it_is_a_store(make_store):

@@ -8,7 +8,7 @@ import tensorflow_federated as tff
 from tff_retail.runtime import cohort, store_data_source, store_in_round
 
 NAMES = ["Bern", "Zürich", "西安"]
-TYPE = tff.FederatedType(tff.SequenceType(np.int64), tff.CLIENTS)
+TYPE = tff.FederatedType(tff.SequenceType([("x", np.int64)]), tff.CLIENTS)
 
 
 def _iterator():

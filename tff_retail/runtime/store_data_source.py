@@ -5,6 +5,7 @@ round knows, see `context.RoundFormContext`. So the iterator is a few bytes in a
 and a resumed program goes on with the cohorts it would have had.
 """
 
+import copy
 import json
 from collections.abc import Sequence
 
@@ -82,6 +83,10 @@ class StoreDataSourceIterator(tff.program.FederatedDataSourceIterator):
         round_num, self._round_num = self._round_num, self._round_num + 1
         positions = draw_cohort(len(self._names), size, seed=self._seed, round_num=round_num)
         return [StoreInRound(self._names[position], round_num) for position in positions]
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "StoreDataSourceIterator":
+        # Programs copy it before each round. TFF's types can't be copied and never change.
+        return copy.copy(self)
 
     def to_bytes(self) -> bytes:
         """Everything, as JSON."""
