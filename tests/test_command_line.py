@@ -19,7 +19,9 @@ _CONFIGS = pathlib.Path(__file__).resolve().parents[1] / "configs"
 @pytest.fixture
 def exit_of(monkeypatch, capsys):
     """Runs an entry point with arguments: its exit code and what it wrote."""
-    handlers = {signum: signal.getsignal(signum) for signum in (signal.SIGINT, signal.SIGTERM)}
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    handlers = {signum: signal.getsignal(signum) for signum in signals}
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
 
     def run(main, *arguments: str) -> tuple[int, str, str]:
         flags.FLAGS.unparse_flags()
@@ -110,6 +112,38 @@ def test_an_interrupt_that_a_library_turned_into_another_error_is_still_one(exit
             raise ImportError("half an import") from None
 
     assert exit_of(main) == (130, "", "")
+
+
+def test_an_interrupt_that_a_destructor_swallowed_comes_again(exit_of):
+    class Noisy:
+        def __del__(self):
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(100):  # the handler runs between two steps
+                pass
+
+    def main(arguments: list[str]) -> int:
+        noisy = Noisy()
+        del noisy
+        while True:
+            signal.pause()
+
+    assert exit_of(main) == (130, "", "")
+
+
+def test_other_errors_in_destructors_are_shown(exit_of, monkeypatch):
+    shown = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+
+    class Broken:
+        def __del__(self):
+            raise ValueError("ours")
+
+    def main(arguments: list[str]) -> None:
+        broken = Broken()
+        del broken
+
+    assert exit_of(main)[0] == 0
+    assert [str(error.exc_value) for error in shown] == ["ours"]
 
 
 @pytest.mark.parametrize("spelling", [("--flagfile=prod.flags",), ("--flagfile", "prod.flags")])

@@ -24,6 +24,7 @@ EXIT_NO_READER = 141
 EXIT_TERMINATED = 143
 
 _STOPPING = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}
+_TRY_AGAIN_S = 0.05
 _CONFIGS = pathlib.Path(__file__).resolve().parent.parent / "configs"
 _HELP = ("--help", "-help", "-h", "--helpshort")
 
@@ -38,15 +39,7 @@ def run_main(main: Callable[[list[str]], int | None]) -> None:
 
 
 def _exit_code(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
-    received: list[int] = []
-
-    def stop(signum: int, frame: FrameType | None) -> None:
-        received.append(signum)
-        signal.signal(signum, signal.SIG_DFL)
-        raise KeyboardInterrupt
-
-    for signum in _STOPPING:
-        signal.signal(signum, stop)
+    received = _interrupt_on_signals()
     try:
         if any(argument in _HELP for argument in argv[1:]):
             print(help_text(sys.modules["__main__"].__doc__ or ""), flush=True)
@@ -66,6 +59,31 @@ def _exit_code(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
         if not received:
             raise
         return _STOPPING[signal.Signals(received[0])]
+
+
+def _interrupt_on_signals() -> list[int]:
+    """Makes the first signal an interrupt; the list gets its number then."""
+    received: list[int] = []
+    complain = sys.unraisablehook
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if signum in _STOPPING:
+            received.append(signum)
+            signal.signal(signum, signal.SIG_DFL)
+        raise KeyboardInterrupt
+
+    def try_again(lost: "sys.UnraisableHookArgs") -> None:
+        if received and issubclass(lost.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, _TRY_AGAIN_S)
+        else:
+            complain(lost)
+
+    for signum in (*_STOPPING, signal.SIGALRM):
+        signal.signal(signum, stop)
+    # TensorFlow's tracing makes and drops thousands of objects, and what is raised in a
+    # destructor is lost: it is raised once more, soon after.
+    sys.unraisablehook = try_again
+    return received
 
 
 def _with_configs(argv: Sequence[str]) -> list[str]:

@@ -104,10 +104,11 @@ def test_what_ends_a_run_ends_it_without_the_stores_at_work(float_sum_form, erro
     cohort = [
         _Store("at work", [VALUES[0]], ready=late),
         _Store("stopped", None, failure=error),
-        _Store("never asked", [VALUES[0]], failure=AssertionError()),
+        _Store("hardly asked", [VALUES[0]], ready=late),
     ]
+    collector = plain_collector.PlainCollector(float_sum_form, parallel_stores=2)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        running = pool.submit(_collect, float_sum_form, cohort, 2, on_store_done=told.append)
+        running = pool.submit(collector.collect, cohort, REQUEST, on_store_done=told.append)
         with pytest.raises(type(error)):
             running.result(PROMPT_S)
     late.set()
@@ -115,6 +116,7 @@ def test_what_ends_a_run_ends_it_without_the_stores_at_work(float_sum_form, erro
         if thread.name.startswith("store"):
             thread.join(PROMPT_S)
     assert told == []
+    collector.close()
 
 
 @pytest.fixture(scope="module")
