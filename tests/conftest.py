@@ -52,6 +52,9 @@ def pytest_configure(config: pytest.Config) -> None:
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
+        # The first session would take as many threads as there are cores; this starts
+        # TensorFlow here, with the setting.
+        tf.config.list_logical_devices()
 
 
 def _descendants() -> list[psutil.Process]:

@@ -29,6 +29,7 @@ def exit_of(monkeypatch, capsys):
         with pytest.raises(SystemExit) as ended:
             command_line.run_main(main)
         written = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
         return ended.value.code, written.out, written.err
 
     with flagsaver.flagsaver():

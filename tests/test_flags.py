@@ -104,7 +104,8 @@ def _arguments(config: RunConfig) -> list[str]:
     arguments = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        parts = dataclasses.asdict(value) if dataclasses.is_dataclass(value) else {}
+        is_part = dataclasses.is_dataclass(value) and not isinstance(value, type)
+        parts = dataclasses.asdict(value) if is_part else {}
         for name, inner in (parts or {field.name: value}).items():
             flag = "model" if (field.name, name) == ("model", "name") else name
             if inner is not None:
