@@ -23,11 +23,11 @@ def exit_of(monkeypatch, capsys):
     handlers = {signum: signal.getsignal(signum) for signum in signals}
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
 
-    def run(main, *arguments: str) -> tuple[int, str, str]:
+    def run(main, *arguments: str, **options) -> tuple[int, str, str]:
         flags.FLAGS.unparse_flags()
         monkeypatch.setattr(sys, "argv", ["train", *arguments])
         with pytest.raises(SystemExit) as ended:
-            command_line.run_main(main)
+            command_line.run_main(main, **options)
         written = capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return ended.value.code, written.out, written.err
@@ -112,7 +112,8 @@ def test_an_interrupt_that_a_library_turned_into_another_error_is_still_one(exit
         except KeyboardInterrupt:
             raise ImportError("half an import") from None
 
-    assert exit_of(main) == (130, "", "")
+    found = exit_of(main, when_stopped=lambda: f"stopped at {flags.FLAGS.rounds}")
+    assert found == (130, "", "stopped at 10\n")
 
 
 def test_an_interrupt_that_a_destructor_swallowed_comes_again(exit_of):

@@ -1,6 +1,7 @@
 """What the flags say is the configuration, and what no flag says is its default."""
 
 import dataclasses
+import pathlib
 
 import pytest
 from absl.testing import flagsaver
@@ -16,6 +17,8 @@ from tff_retail.config import (
     RuntimeConfig,
     ScheduleConfig,
 )
+
+_CONFIGS = pathlib.Path(__file__).resolve().parents[1] / "configs"
 
 
 @pytest.fixture
@@ -111,6 +114,18 @@ def _arguments(config: RunConfig) -> list[str]:
             if inner is not None:
                 arguments.append(f"--{flag}={inner}")
     return arguments
+
+
+def test_the_standing_example_sets_everything_but_where_the_stores_are(config_of):
+    lines = (_CONFIGS / "prod.flags").read_text(encoding="utf-8").splitlines()
+    config = config_of("--data_dir=chain", *lines[1:])
+    unset = {
+        name
+        for name in (flag.removeprefix("--").partition("=")[0] for flag in _arguments(config))
+        if not flags.FLAGS[name].present
+    }
+    about_tfds = {"tfds_split", "partitioner", "num_stores", "partition_alpha"}
+    assert unset == about_tfds
 
 
 def test_a_frozen_backbone_is_not_augmented_unless_asked_for(config_of):

@@ -67,6 +67,17 @@ def test_table_picture_and_advice(data_dir, tmp_path):
     assert [file["path"] for file in skipped] == ["tea/empty.jpg"]
 
 
+def test_names_that_no_font_draws_are_listed_by_number(tmp_path):
+    for store in ("a", "b\U00012000"):
+        for label in ("tea", "jam\U00012000"):
+            _photo(tmp_path / "data" / store / label / "1.png", (len(store), len(label), 0))
+    done = _run("inspect_data", "--data_dir=data", "--output_dir=out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    sentence = "No font here can draw these {}, so the picture has their numbers: {}"
+    assert sentence.format("labels", "#0 jam\U00012000") in done.stdout
+    assert sentence.format("stores", "#1 b\U00012000") in done.stdout
+
+
 def test_json_is_all_that_is_printed(data_dir, tmp_path):
     done = _run("inspect_data", f"--data_dir={data_dir}", "--json", cwd=tmp_path)
     values = json.loads(done.stdout)

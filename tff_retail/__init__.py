@@ -6,6 +6,7 @@
 Importing this package imports no TensorFlow; `run` does when it is first used.
 """
 
+import atexit
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -46,3 +47,15 @@ def __getattr__(name: str) -> Any:
 
         return run
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+@atexit.register
+def _let_go_of_stock_runtime() -> None:
+    """TFF installs a context when it is imported that complains if the interpreter's end drops it.
+
+    Its destructor looks up modules that are gone by then; dropped here, it also stops the worker
+    process where one was started.
+    """
+    tff = sys.modules.get("tensorflow_federated")
+    if tff is not None:
+        tff.framework.set_default_context(tff.test.create_runtime_error_context())

@@ -29,16 +29,26 @@ _CONFIGS = pathlib.Path(__file__).resolve().parent.parent / "configs"
 _HELP = ("--help", "-help", "-h", "--helpshort")
 
 
-def run_main(main: Callable[[list[str]], int | None]) -> None:
+def run_main(
+    main: Callable[[list[str]], int | None], *, when_stopped: Callable[[], str] | None = None
+) -> None:
     """Parses the flags, calls `main` with what is left and exits with what it returns.
 
     A `ConfigurationError` and a wrong flag become one sentence and exit code 2; Ctrl-C becomes
     exit code 130 and SIGTERM 143.
+
+    Args:
+      main: of the entry point.
+      when_stopped: what to say where a signal stopped it.
     """
-    sys.exit(_exit_code(main, sys.argv))
+    sys.exit(_exit_code(main, sys.argv, when_stopped))
 
 
-def _exit_code(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
+def _exit_code(
+    main: Callable[[list[str]], int | None],
+    argv: list[str],
+    when_stopped: Callable[[], str] | None,
+) -> int:
     received = _interrupt_on_signals()
     try:
         if any(argument in _HELP for argument in argv[1:]):
@@ -58,7 +68,11 @@ def _exit_code(main: Callable[[list[str]], int | None], argv: list[str]) -> int:
         # A library in the middle of an import may make another error of the interrupt.
         if not received:
             raise
+        if when_stopped is not None and FLAGS.is_parsed():
+            print(when_stopped(), file=sys.stderr)
         return _STOPPING[signal.Signals(received[0])]
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def _interrupt_on_signals() -> list[int]:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from datasets.label_folders import LabelledPhotographs
 
 _SYNTHETIC_ONLY = {"num_labels": 10, "images_per_store": 300, "image_size": 64}
+_SYNTHETIC_HELP = {
+    "num_labels": "products on the shelves",
+    "images_per_store": "photographs in each store",
+    "image_size": "pixels a side of the photographs drawn",
+}
 
 
 def define_flags() -> None:
@@ -36,14 +41,14 @@ def define_flags() -> None:
     flags.DEFINE_string("tfds_data_dir", None, "where TensorFlow Datasets keeps its data")
     flags.DEFINE_integer("num_stores", default.num_stores, "stores to make")
     flags.DEFINE_enum(
-        "partitioner", default.partitioner, PARTITIONERS, f"{'|'.join(PARTITIONERS)}: how to spread"
+        "partitioner", default.partitioner, PARTITIONERS, "how to spread the photographs"
     )
     flags.DEFINE_float(
         "partition_alpha", default.partition_alpha, "Dirichlet concentration; less is more skewed"
     )
     flags.DEFINE_integer("seed", 1, "of the spreading, and of the photographs drawn")
     for name, value in _SYNTHETIC_ONLY.items():
-        text = f"with --synthetic: {name.replace('_', ' ')}, {value} where not set"
+        text = f"with --synthetic: {_SYNTHETIC_HELP[name]}; by default {value}"
         flags.DEFINE_integer(name, None, text)
 
 

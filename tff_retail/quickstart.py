@@ -4,7 +4,9 @@
 
 Makes the photographs of the stores, trains federatedly as configs/quickstart.flags says, and
 compares with the same model trained centrally and on each store alone. Run again it makes no data
-anew; a finished run is shown as it is. Any flag of tff_retail.train can be added.
+anew; a finished run is shown as it is. Any flag of tff_retail.train can be added. Defaults below
+are those of tff_retail.train: here configs/quickstart.flags, --data_dir=data/quickstart and
+--output_dir=runs/quickstart stand before what you add.
 """
 
 import functools
@@ -15,7 +17,7 @@ from absl import flags as absl_flags
 
 from tff_retail import flags
 from tff_retail.config import ConfigurationError
-from tff_retail.train import train
+from tff_retail.train import train, when_stopped
 
 _NUM_STORES = absl_flags.DEFINE_integer("stores", 5, "synthetic stores")
 _NUM_LABELS = absl_flags.DEFINE_integer("labels", 10, "products on the shelves")
@@ -66,4 +68,4 @@ def _make_stores() -> None:
 if __name__ == "__main__":
     # First on the command line, so that whatever a user adds wins.
     sys.argv[1:1] = [_FLAG_FILE, f"--data_dir={_DATA_DIR}", "--output_dir=runs/quickstart"]
-    flags.run_main(main)
+    flags.run_main(main, when_stopped=when_stopped)

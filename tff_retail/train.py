@@ -23,20 +23,16 @@ def main(arguments: list[str]) -> int:
     return train(flags.run_config_from_flags())
 
 
+def when_stopped() -> str:
+    """What to say where a signal ended the run."""
+    return (
+        f"stopped; what is done is kept in {flags.FLAGS.output_dir}: start the same command again "
+        "to go on"
+    )
+
+
 def train(config: RunConfig) -> int:
     """Runs a configuration, tells its result or what stopped it. Returns the exit code."""
-    try:
-        return _train(config)
-    except KeyboardInterrupt:
-        print(
-            f"stopped; what is done is kept in {config.output_dir}: start the same command again "
-            "to go on",
-            file=sys.stderr,
-        )
-        raise
-
-
-def _train(config: RunConfig) -> int:
     from tff_retail.program.run import run
     from tff_retail.runtime.synchronous_schedule import QuorumMissed
 
@@ -53,11 +49,10 @@ def result_text(config: RunConfig, summary: dict[str, Any]) -> str:
     """The table at the end of a run."""
     from tff_retail.program.result_table import result_table
 
-    output_dir = config.output_dir
-    names = {"model": "model", "curves": "curves.png", "predictions": "predictions.png"}
-    paths = {name: f"{output_dir}/{path}" for name, path in names.items()}
+    paths = {"model": f"{config.output_dir}/model", "curves": f"{config.output_dir}/curves.png"}
     if summary["eval_accuracy"] is None:
-        return "\n".join(f"{name}  {path}" for name, path in paths.items())
+        return "\n".join(f"{name:6}  {path}" for name, path in paths.items())
+    paths["predictions"] = f"{config.output_dir}/predictions.png"
     own = f"the photographs of {config.data.eval_dir}" if config.data.eval_dir else None
     return result_table(
         federated=summary["eval_accuracy"],
@@ -69,4 +64,4 @@ def result_text(config: RunConfig, summary: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    flags.run_main(main)
+    flags.run_main(main, when_stopped=when_stopped)

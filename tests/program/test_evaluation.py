@@ -54,6 +54,22 @@ def test_the_worst_store_has_enough_photographs_to_say_so():
     }
 
 
+def test_every_metric_of_the_stores_has_both_means():
+    reports = {
+        "north": {"loss": 1.0, "top_1": 0.5, "top_5": 1.0, "num_examples": 10},
+        "south": {"loss": 4.0, "top_1": 0.5, "top_5": 0.5, "num_examples": 30},
+    }
+    assert Evaluation(metrics={}, stores=reports).summary == {
+        "loss_weighted": 3.25,
+        "loss_unweighted": 2.5,
+        "top_1_weighted": 0.5,
+        "top_1_unweighted": 0.5,
+        "top_5_weighted": 0.625,
+        "top_5_unweighted": 0.75,
+        "top_1_worst": 0.5,
+    }
+
+
 def test_where_no_store_tells_anything_there_is_no_worst():
     assert _evaluation(closed=(None, 0)).worst_store is None
     assert _evaluation(closed=(None, 0)).summary == {}

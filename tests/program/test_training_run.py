@@ -218,6 +218,8 @@ def test_what_is_released_of_a_round():
         "eval/top_1": 0.5,
         "eval/loss": 1.0,
         "eval/num_examples": 4,
+        "stores/loss_weighted": 1.0,
+        "stores/loss_unweighted": 1.0,
         "stores/top_1_weighted": 0.5,
         "stores/top_1_unweighted": 0.5,
         "stores/top_1_worst": 0.5,

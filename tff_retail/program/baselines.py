@@ -66,7 +66,8 @@ def train_baselines(
     missing = [job for job in jobs if found[job.file] is None]
     progress = _Progress(rounds, len(jobs), len(jobs) - len(missing), on_progress)
     if missing:
-        say(f"training {len(missing)} baselines of {rounds} rounds")
+        baselines = "1 baseline" if len(missing) == 1 else f"{len(missing)} baselines"
+        say(f"training {baselines} of {rounds} rounds")
 
     def train_one(job: _Job, model: tf.keras.Model) -> None:
         baseline = train_pooled(

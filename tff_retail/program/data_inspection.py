@@ -40,7 +40,8 @@ def inspection_text(
         _LEGEND,
         _bullets(chain.report.notices),
         _bullets(advice or ["Nothing stands in the way: the defaults are a good start."]),
-        _numbered_labels(chain.labels),
+        _numbered("labels", chain.labels),
+        _numbered("stores", [store.name for store in chain.stores]),
         f"Picture: {folder / 'heat_map.png'}; tables: stores.csv, labels.csv, skipped.json,"
         " inspection.json beside it",
     ]
@@ -141,19 +142,19 @@ def _bullets(sentences: Sequence[str]) -> str:
     return "\n".join(f"* {sentence}" for sentence in sentences)
 
 
-def _numbered_labels(labels: Sequence[str]) -> str:
+def _numbered(kind: str, names: Sequence[str]) -> str:
     """The names that stand as numbers in the picture, for want of a font that has them."""
-    texts, _ = displayable_labels(labels)
+    texts, _ = displayable_labels(names)
     replaced = [
-        f"{text} {label}"
-        for index, (text, label) in enumerate(zip(texts, labels, strict=True))
-        if text == f"#{index}" and label != text
+        f"{text} {name}"
+        for index, (text, name) in enumerate(zip(texts, names, strict=True))
+        if text == f"#{index}" and name != text
     ]
     if not replaced:
         return ""
-    more = f", … and {len(replaced) - _MAX_ROWS} more in labels.csv" * (len(replaced) > _MAX_ROWS)
+    more = f", … and {len(replaced) - _MAX_ROWS} more in {kind}.csv" * (len(replaced) > _MAX_ROWS)
     return (
-        f"No font here can draw these labels, so the picture has their numbers:"
+        f"No font here can draw these {kind}, so the picture has their numbers:"
         f" {', '.join(replaced[:_MAX_ROWS])}{more}"
     )
 

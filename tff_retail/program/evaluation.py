@@ -47,14 +47,16 @@ class Evaluation:
 
     @property
     def summary(self) -> dict[str, float]:
-        """Over the stores' reports: mean top-1 weighted by examples, unweighted, and the worst."""
+        """Over the stores' reports: means weighted by examples, unweighted, and the worst top-1."""
         reports = [report for report in self.stores.values() if report]
-        total = sum(report["num_examples"] for report in reports)
-        if not total:
+        counts = [report["num_examples"] for report in reports]
+        if not sum(counts):
             return {}
-        weighted = sum(report["top_1"] * report["num_examples"] for report in reports) / total
-        unweighted = sum(report["top_1"] for report in reports) / len(reports)
-        summary = {"top_1_weighted": weighted, "top_1_unweighted": unweighted}
+        summary = {}
+        for name in (name for name in reports[0] if name != "num_examples"):
+            values = [report[name] for report in reports]
+            summary[f"{name}_weighted"] = float(np.average(values, weights=counts))
+            summary[f"{name}_unweighted"] = float(np.mean(values))
         if self.worst_top_1 is not None:
             summary["top_1_worst"] = self.worst_top_1
         return summary

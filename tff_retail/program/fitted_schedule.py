@@ -16,8 +16,9 @@ def fit_schedule(
         min_available_stores=min(schedule.min_available_stores, num_stores),
     )
     if fitted != schedule:
+        stores = "is 1 store" if num_stores == 1 else f"are {num_stores} stores"
         say(
-            f"there are {num_stores} stores, so --min_stores is {fitted.min_stores} and "
+            f"there {stores}, so --min_stores is {fitted.min_stores} and "
             f"--min_available_stores {fitted.min_available_stores} in this simulation"
         )
     return fitted

@@ -82,9 +82,9 @@ class _Run:
         """From photographs to a model."""
         self._say_promises()
         chain = self._open_chain()
-        recogniser = self._make_recogniser(chain.labels)
         headquarters = self._open_headquarters(chain.labels)
         measured_on = _measured_on(chain, headquarters)
+        recogniser = self._make_recogniser(chain.labels)
         simulated = SimulatedChain(recogniser, self._devices)
         try:
             trained = self._train(chain, headquarters, recogniser, simulated)
@@ -136,7 +136,7 @@ class _Run:
         stores = tuple(store for store in chain.stores if store.num_examples("train"))
         examples = sum(store.num_examples("train") for store in stores)
         self._console.say(
-            f"{len(stores)} stores, {len(chain.labels)} labels, {examples} photographs to train on"
+            f"{_stores(stores)}, {len(chain.labels)} labels, {examples} photographs to train on"
         )
         chain.report.write(self._directory.path / "data_report.json")
         return dataclasses.replace(chain, stores=stores)
@@ -297,6 +297,10 @@ def _measured_on(chain: Chain, headquarters: StorePhotographs | None) -> list[St
     if headquarters is not None:
         return [headquarters]
     return [store for store in chain.stores if store.num_examples("validation")]
+
+
+def _stores(stores: Sequence[StorePhotographs]) -> str:
+    return f"{len(stores)} store{'' if len(stores) == 1 else 's'}"
 
 
 def _first_difference(old: Sequence[str], new: Sequence[str]) -> str:

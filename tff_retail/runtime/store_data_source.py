@@ -10,6 +10,8 @@ import json
 from collections.abc import Sequence
 
 import tensorflow_federated as tff
+
+# The protocol buffers of TFF have no public path; a value that is named is one of them.
 from tensorflow_federated.proto.v0 import computation_pb2
 
 from tff_retail.runtime.cohort import draw_cohort
