@@ -45,10 +45,14 @@ def make_whole_folder(
         while not _is_made(target, made_from):
             partial = target.with_name(f".{target.name}.partial")
             with _locked(partial) as is_ours:
-                if is_ours:
-                    _fill(partial, made_from, write)
-                    os.rename(partial, target)
-                    return True
+                if not is_ours:
+                    continue
+                if _is_made(target, made_from):  # by another process, before the lock was ours
+                    shutil.rmtree(partial)
+                    return False
+                _fill(partial, made_from, write)
+                os.rename(partial, target)
+                return True
         return False
     except OSError as error:
         reason = "no room left" if error.errno in _FULL_DISK else error.strerror
@@ -63,12 +67,11 @@ def _is_made(target: pathlib.Path, made_from: Mapping[str, Any]) -> bool:
     try:
         if not any(target.iterdir()):
             return False
+    except FileNotFoundError:  # another process may rename it into place this very moment
+        return False
+    try:
         found = json.loads((target / MADE_FROM_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        if not target.exists():
-            return False
-        raise _refusal(target, "a folder of other files") from error
-    except ValueError as error:
+    except (FileNotFoundError, ValueError) as error:
         raise _refusal(target, "a folder of other files") from error
     # Through JSON, which makes lists of tuples.
     wanted = json.loads(json.dumps(made_from))

@@ -22,6 +22,7 @@ from tff_retail.config import ConfigurationError, ModelConfig
 from tff_retail.program import data_inspection
 from tff_retail.program.console import open_console
 from tff_retail.program.label_heat_map import write_label_heat_map
+from tff_retail.program.result_folder import writable_output_dir
 
 
 def define_flags() -> None:
@@ -55,7 +56,7 @@ def main(argv: list[str]) -> None:
     statistics = chain_statistics(chain)
     advice = chain_advice(statistics)
     inspection = data_inspection.inspection_values(chain, statistics, advice)
-    with data_inspection.writing_to(folder):
+    with writable_output_dir(folder):
         data_inspection.write_inspection(folder, chain, statistics, inspection)
         stores = [store.name for store in chain.stores]
         write_label_heat_map(folder / "heat_map.png", statistics.counts, stores, list(chain.labels))

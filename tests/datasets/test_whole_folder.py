@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from datasets import whole_folder
 from datasets.whole_folder import MADE_FROM_FILE, make_whole_folder
 from tff_retail.config import ConfigurationError
 
@@ -103,3 +104,22 @@ def test_a_second_writer_waits_for_the_first_and_makes_nothing(tmp_path):
     first.join()
     second.join()
     assert sorted(results) == [False, True]
+
+
+def test_a_folder_that_appears_before_the_lock_is_left_alone(tmp_path, monkeypatch):
+    """Another process finishes between the first look and the lock."""
+    look = whole_folder._is_made
+    looks = []
+
+    def look_before_it_appears(target, made_from):
+        looks.append(target)
+        if len(looks) == 1:
+            assert look(target, made_from) is False
+            monkeypatch.setattr(whole_folder, "_is_made", look)
+            assert _make(tmp_path / "a") is True
+            return False
+        return look(target, made_from)
+
+    monkeypatch.setattr(whole_folder, "_is_made", look_before_it_appears)
+    assert _make(tmp_path / "a", _refuse_to_write) is False
+    assert os.listdir(tmp_path) == ["a"]

@@ -1,12 +1,11 @@
 """What `inspect_data` says of a chain: as a table, as CSV files, as JSON."""
 
-import contextlib
 import csv
 import dataclasses
 import io
 import json
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from datasets.chain import Chain
 from datasets.chain_statistics import ChainStatistics, StoreStatistics
 from datasets.label_font import displayable_labels
 from datasets.private_files import replacing
-from tff_retail.config import ConfigurationError
 from tff_retail.program.text_table import format_table
 
 # A screen or two; stores.csv has them all.
@@ -85,23 +83,6 @@ def write_inspection(
     _write(folder / "labels.csv", _csv([header, *labels]))
     _write(folder / "inspection.json", json.dumps(values, indent=1))
     chain.report.write(folder / "skipped.json")
-
-
-@contextlib.contextmanager
-def writing_to(folder: pathlib.Path) -> Iterator[None]:
-    """Makes `folder`; what fails while it is written becomes one sentence.
-
-    Raises:
-      ConfigurationError: it can't be made or written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise ConfigurationError(
-            f"--output_dir must be a folder that can be written, found {folder}"
-            f" ({error.strerror}); free some room or choose another"
-        ) from error
 
 
 def _shown(stores: tuple[StoreStatistics, ...]) -> Iterable[StoreStatistics]:

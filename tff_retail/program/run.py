@@ -1,6 +1,5 @@
 """A whole run: open the chain, compile or load the round, train, compare, release."""
 
-import dataclasses
 import functools
 import pathlib
 from collections.abc import Sequence
@@ -133,22 +132,21 @@ class _Run:
         self._console.close()
         for notice in chain.report.notices:
             self._console.say(notice)
-        stores = tuple(store for store in chain.stores if store.num_examples("train"))
-        examples = sum(store.num_examples("train") for store in stores)
+        examples = sum(store.num_examples("train") for store in chain.stores)
+        stores = "1 store" if len(chain.stores) == 1 else f"{len(chain.stores)} stores"
         self._console.say(
-            f"{_stores(stores)}, {len(chain.labels)} labels, {examples} photographs to train on"
+            f"{stores}, {len(chain.labels)} labels, {examples} photographs to train on"
         )
         chain.report.write(self._directory.path / "data_report.json")
-        return dataclasses.replace(chain, stores=stores)
+        return chain
 
     def _make_recogniser(self, labels: tuple[str, ...]) -> Recogniser:
         kept = self._directory.read_json("manifest.json")
         if kept is not None and kept["labels"] != list(labels):
             raise ConfigurationError(
                 f"--data_dir must have the labels this run began with ({len(kept['labels'])}), "
-                f"found {len(labels)}, the first other one "
-                f"{_first_difference(kept['labels'], labels)!r}; choose another "
-                "--output_dir or put labels.txt beside the stores"
+                f"found {len(labels)}, {_first_difference(kept['labels'], labels)}; choose "
+                "another --output_dir or put labels.txt beside the stores"
             )
         folder = self._directory.path / "round_form"
         recogniser = make_recogniser(self._config, labels, folder, say=self._console.say)
@@ -299,9 +297,6 @@ def _measured_on(chain: Chain, headquarters: StorePhotographs | None) -> list[St
     return [store for store in chain.stores if store.num_examples("validation")]
 
 
-def _stores(stores: Sequence[StorePhotographs]) -> str:
-    return f"{len(stores)} store{'' if len(stores) == 1 else 's'}"
-
-
 def _first_difference(old: Sequence[str], new: Sequence[str]) -> str:
-    return next(iter(sorted(set(old) ^ set(new))), "in another order")
+    different = sorted(set(old) ^ set(new))
+    return f"not in both {different[0]!r}" if different else "in another order"
