@@ -4,7 +4,7 @@ import json
 import os
 import pathlib
 
-from datasets.private_files import replacing
+from datasets.private_files import remove_leftovers, replacing
 
 _VERSION = 1
 
@@ -35,7 +35,8 @@ class PhotographIndex:
 
     def save(self) -> None:
         """Writes what was asked for or added, if that is other than what was read; the rest,
-        photographs that are gone, is forgotten."""
+        photographs that are gone, is forgotten. For the holder of the store's lock."""
+        remove_leftovers(self._path)
         if self._known != self._saved:
             values = {"version": _VERSION, "files": self._known}
             with replacing(self._path) as file:

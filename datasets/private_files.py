@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import fcntl
+import glob
 import itertools
 import os
 import pathlib
@@ -45,6 +46,12 @@ def replacing(path: pathlib.Path) -> Iterator[BinaryIO]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def remove_leftovers(path: pathlib.Path) -> None:
+    """Removes what killed writers of `path` left; no other may be at work on it now."""
+    for leftover in path.parent.glob(f"{glob.escape(path.name)}{TEMPORARY_MARK}*"):
+        leftover.unlink(missing_ok=True)
 
 
 class FileLock:

@@ -211,6 +211,24 @@ def test_killed_at_any_photograph_it_goes_on(stores, reads, kill_at):
     assert not [name for name in leftovers if "part-" in name or ".tmp-" in name]
 
 
+def test_killed_while_the_index_is_written_it_goes_on(stores):
+    code = """
+import json, os, signal, types
+from datasets import photograph_index
+def die(*_, **__):
+    os.kill(os.getpid(), signal.SIGKILL)
+photograph_index.json = types.SimpleNamespace(dumps=die, loads=json.loads)
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code + _FILL, str(stores)]
+    run = subprocess.run(command, stdout=subprocess.DEVNULL, env=environment, check=False)
+    assert run.returncode == -signal.SIGKILL
+    cache = stores / ".tff_retail_cache"
+    assert list(cache.rglob("index.json.tmp-*"))
+    assert _contents(_open(stores)) == EXPECTED
+    assert not list(cache.rglob("index.json.tmp-*"))
+
+
 def _fill_and_digest(folder: str) -> str:
     chain = _open(pathlib.Path(folder))
     examples = [chain.stores[0].load(split) for split in ("train", "validation")]

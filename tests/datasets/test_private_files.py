@@ -5,7 +5,13 @@ import sys
 
 import pytest
 
-from datasets.private_files import FileLock, explaining_failures, make_private_folder, replacing
+from datasets.private_files import (
+    FileLock,
+    explaining_failures,
+    make_private_folder,
+    remove_leftovers,
+    replacing,
+)
 from tff_retail.config import ConfigurationError
 
 
@@ -28,6 +34,13 @@ def test_a_file_is_old_or_new_and_private(tmp_path):
         file.write(b"new")
     assert path.read_text() == "new"
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
+    for name in ("a[1].json", "a[1].json.tmp-77-0", "a1.json.tmp-77-0", "b.json.tmp-77-0"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path / "a[1].json")
+    assert sorted(os.listdir(tmp_path)) == ["a1.json.tmp-77-0", "a[1].json", "b.json.tmp-77-0"]
 
 
 def test_locks_exclude_and_share(tmp_path):
