@@ -14,13 +14,13 @@ LOCK := uv pip compile --quiet --generate-hashes --python-version 3.11 \
   --python-platform x86_64-manylinux_2_31 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv quickstart check test soak bazel-test lock clean
+.PHONY: help venv quickstart check test soak bench peers bazel-test lock clean
 
 help:  ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
-venv:  ## The environment .venv from the lock; GPU=1 adds the CUDA libraries.
-	@GPU=$(GPU) sh .ci/venv
+venv:  ## The environment .venv from the lock; GPU=1 adds the CUDA libraries, RAY=1 Ray.
+	@GPU=$(GPU) RAY=$(RAY) sh .ci/venv
 	@mkdir -p .cache/home .cache/tmp
 
 quickstart: venv  ## Five synthetic stores train one recogniser; ARGS="…" adds flags.
@@ -31,11 +31,18 @@ check: venv  ## Lint, format and types.
 	@$(PYTHON) -m ruff format --check
 	@$(PYTHON) -m mypy
 
+test: RAY := 1
 test: check  ## Everything: lint, types, unit and integration tests.
 	@$(PYTHON) -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 soak: venv  ## The long proofs: kills at random moments, bit for bit the same model.
 	@$(PYTHON) -m pytest -m soak $(ARGS)
+
+bench: venv  ## The Speed table against the peers (make peers), in under 20 minutes; ARGS="--only=…".
+	@$(PYTHON) -m benchmarks.bench $(ARGS)
+
+peers:  ## The environments of the peers that `make bench` times, in .cache/peers.
+	@sh benchmarks/peers/environments
 
 bazel-test: venv  ## The same tests as Bazel targets, offline (apt-get install bazel-bootstrap).
 	@bazel --output_user_root="$$PWD/.cache/bazel" test //tests/... $(ARGS)
@@ -43,6 +50,7 @@ bazel-test: venv  ## The same tests as Bazel targets, offline (apt-get install b
 lock:  ## The requirements files from pyproject.toml, by uv; ARGS=--upgrade for newer versions.
 	@$(LOCK) --group dev --output-file requirements.txt pyproject.toml $(ARGS)
 	@$(LOCK) --group gpu --no-deps --output-file requirements-gpu.txt $(ARGS)
+	@$(LOCK) --group ray --no-deps --output-file requirements-ray.txt $(ARGS)
 
 clean:  ## Removes the environment and every cache; keeps data/ and runs/.
 	@find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -7,7 +7,9 @@ derives from (seed, round, store).
 
 import collections
 import dataclasses
+import functools
 import hashlib
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,6 +17,12 @@ import tensorflow as tf
 
 from datasets.augmentation import augment
 from datasets.examples import Examples
+
+# What a store's examples may take in memory to be put in order all at once: two stores side by
+# side then hold no more than a network's activations.
+_MAX_BYTES_AT_ONCE = 32 * 2**20
+# Epochs are parts of the graph there; a pooled training of a whole run's epochs would swell it.
+_MAX_EPOCHS_AT_ONCE = 5
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,31 +61,62 @@ class ExamplePipeline:
         return {
             "features": tf.TensorSpec([None, *self.shape], self.dtype),
             "labels": tf.TensorSpec([None], tf.int32),
-            "order": tf.TensorSpec([None, None], tf.int32),
+            "order": tf.TensorSpec([self.epochs, None], tf.int32),
             "seed": tf.TensorSpec([2], tf.int32),
         }
 
     def build(self, inputs: Mapping[str, tf.Tensor]) -> tf.data.Dataset:
         """The data set over the arrays, in graph mode."""
+        if self.augmentation != "none" or self.epochs > _MAX_EPOCHS_AT_ONCE:
+            return self._build_by_batch(inputs)
+        # Two ways to the same batches; only the one that is taken is made.
+        num_bytes = self.epochs * self._example_bytes() * tf.size(inputs["labels"], tf.int64)
+        variant = tf.cond(
+            num_bytes <= _MAX_BYTES_AT_ONCE,
+            lambda: tf.data.experimental.to_variant(self._build_at_once(inputs)),
+            lambda: tf.data.experimental.to_variant(self._build_by_batch(inputs)),
+        )
+        return tf.data.experimental.from_variant(variant, self.element_spec())
+
+    def _build_at_once(self, inputs: Mapping[str, tf.Tensor]) -> tf.data.Dataset:
+        """All examples are put in order first and cut into batches without a Python function,
+        whose set-up would take a small store's time."""
+        epochs = [
+            tf.data.Dataset.from_tensor_slices(
+                (
+                    collections.OrderedDict({self.feature: tf.gather(inputs["features"], order)}),
+                    tf.gather(inputs["labels"], order),
+                )
+            ).batch(self.batch_size)
+            for order in (inputs["order"][epoch] for epoch in range(self.epochs))
+        ]
+        batches = functools.reduce(lambda left, right: left.concatenate(right), epochs)
+        return batches.with_options(_options())
+
+    def _build_by_batch(self, inputs: Mapping[str, tf.Tensor]) -> tf.data.Dataset:
+        """Each batch is taken together when its turn comes, and augmented."""
         features, labels = inputs["features"], inputs["labels"]
+        begins = tf.range(0, tf.size(labels), self.batch_size)
+        epoch, begin = tf.meshgrid(tf.range(self.epochs), begins, indexing="ij")
+        epoch, begin = tf.reshape(epoch, [-1]), tf.reshape(begin, [-1])
+        numbers = tf.range(tf.size(begin))
 
         def batch(
-            number: tf.Tensor, positions: tf.Tensor
+            number: tf.Tensor, epoch: tf.Tensor, begin: tf.Tensor
         ) -> tuple["collections.OrderedDict[str, tf.Tensor]", tf.Tensor]:
+            positions = inputs["order"][epoch, begin : begin + self.batch_size]
             chosen = tf.gather(features, positions)
             if self.augmentation != "none":
-                folded = tf.random.experimental.stateless_fold_in(
-                    inputs["seed"], tf.cast(number, tf.int32)
-                )
+                folded = tf.random.experimental.stateless_fold_in(inputs["seed"], number)
                 chosen = augment(chosen, strength=self.augmentation, seed=folded)
             chosen = tf.ensure_shape(chosen, [None, *self.shape])
             return collections.OrderedDict({self.feature: chosen}), tf.gather(labels, positions)
 
-        epochs = tf.data.Dataset.from_tensor_slices(inputs["order"])
-        batches = epochs.flat_map(
-            lambda epoch: tf.data.Dataset.from_tensor_slices(epoch).batch(self.batch_size)
-        )
-        return batches.enumerate().map(batch).with_options(_options())
+        batches = tf.data.Dataset.from_tensor_slices((numbers, epoch, begin)).map(batch)
+        return batches.with_options(_options())
+
+    def _example_bytes(self) -> int:
+        return math.prod(self.shape) * tf.as_dtype(self.dtype).size
 
     def feeds(
         self, examples: Examples, *, seed: int, round_num: int, store: str

@@ -17,7 +17,7 @@ from datasets.cached_store import SPLITS, CachedSplit, CachedStore
 from datasets.chain_report import SkippedFile
 from datasets.content_split import validation_mask
 from datasets.image_decoding import UnreadablePhotograph, decode_content, read_regular_file
-from datasets.photograph_index import PhotographIndex
+from datasets.photograph_index import INDEX_FILE, PhotographIndex
 from datasets.pixel_block import KEY_BYTES
 from datasets.pixel_cache import PixelCache
 from datasets.private_files import FileLock, explaining_failures
@@ -72,7 +72,7 @@ class CacheFiller:
         cache = PixelCache(folder, self.image_size)
         with FileLock(cache.lock_path):
             cache.scan()
-            index = PhotographIndex(folder / "index.json")
+            index = PhotographIndex(folder / INDEX_FILE)
             examples: list[tuple[bytes, str]] = []
             skipped = list(listing.skipped)
             for photograph, decoding in self._decodings(listing, cache, index):

@@ -6,6 +6,8 @@ import pathlib
 
 from datasets.private_files import remove_leftovers, replacing
 
+# Its name in the folder of a store's cache.
+INDEX_FILE = "index.json"
 _VERSION = 1
 
 
@@ -32,6 +34,10 @@ class PhotographIndex:
     def add(self, path: str, status: os.stat_result, key: bytes) -> None:
         """Remembers what was read."""
         self._known[path] = (status.st_size, status.st_mtime_ns, key.hex())
+
+    def paths(self) -> dict[str, str]:
+        """The first path of each content that was read before, by its digest in hexadecimal."""
+        return {key: path for path, (_, _, key) in sorted(self._saved.items(), reverse=True)}
 
     def save(self) -> None:
         """Writes what was asked for or added, if that is other than what was read; the rest,

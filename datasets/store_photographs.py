@@ -31,7 +31,7 @@ class StorePhotographs:
     num_labels: int
     _splits: Mapping[str, CachedSplit] = dataclasses.field(repr=False)
     _labels: Mapping[str, np.ndarray] = dataclasses.field(repr=False)
-    _lock: FileLock = dataclasses.field(repr=False)
+    _lock: FileLock | None = dataclasses.field(repr=False)
 
     def num_examples(self, split: str) -> int:
         """Examples of `split`, which is train or validation."""
@@ -48,6 +48,21 @@ class StorePhotographs:
     def digests(self, split: str) -> np.ndarray:
         """SHA-256 of the photographs of `split`, in the order of `load`: uint8 [n, 32]."""
         return self._splits[split].keys
+
+    @property
+    def files(self) -> tuple[pathlib.Path, ...]:
+        """The files that `load` maps."""
+        return tuple(split.block for split in self._splits.values() if len(split.keys))
+
+    def without_lock(self) -> "StorePhotographs":
+        """The same for another process, by absolute paths; this one must keep its own meanwhile."""
+        splits = {
+            name: CachedSplit(split.block.absolute(), split.keys, ())
+            for name, split in self._splits.items()
+        }
+        return dataclasses.replace(
+            self, cache_dir=self.cache_dir.absolute(), _splits=splits, _lock=None
+        )
 
     def load(self, split: str) -> Examples:
         """The examples of `split`, mapped from the cache anew each time and not kept.

@@ -62,6 +62,20 @@ def make_colour_run(folder: pathlib.Path) -> pathlib.Path:
     return run
 
 
+def save_unsure_model(folder: pathlib.Path) -> None:
+    """The same labels at far lower probabilities, all below the threshold of unknown products."""
+    from tff_retail.program.released_model import save_released_model
+
+    *backbone, kernel, bias = colour_weights()
+    save_released_model(
+        folder,
+        model_config=MODEL,
+        labels=LABELS,
+        weights=[*backbone, 0.05 * kernel, 0.05 * bias],
+        metadata={"unknown_threshold": 1.0},
+    )
+
+
 def write_photographs(
     folder: pathlib.Path, colour: int, *, num_photographs: int = 5, seed: int = 0
 ) -> None:

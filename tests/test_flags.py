@@ -73,6 +73,7 @@ def test_each_field_has_a_flag(config_of):
             local_epochs=2,
             batch_size=8,
             augmentation="none",
+            precision="mixed_bfloat16",
         ),
         schedule=ScheduleConfig(
             rounds=30,
@@ -84,11 +85,17 @@ def test_each_field_has_a_flag(config_of):
             seed=9,
         ),
         runtime=RuntimeConfig(
-            device="cpu", parallel_stores=3, intra_op_threads=2, deterministic=True
+            device="cpu",
+            parallel_stores=3,
+            intra_op_threads=2,
+            deterministic=True,
+            engine="ray",
+            ray_address="head:6379",
         ),
         output_dir="elsewhere",
         compare_central=True,
         compare_local=True,
+        unknown_share=0.1,
     )
     assert config_of(*_arguments(changed)) == changed
     # The test is worth what it changes: each field there is.
@@ -125,7 +132,8 @@ def test_the_standing_example_sets_everything_but_where_the_stores_are(config_of
         if not flags.FLAGS[name].present
     }
     about_tfds = {"tfds_split", "partitioner", "num_stores", "partition_alpha"}
-    assert unset == about_tfds
+    about_clusters = {"engine", "ray_address"}
+    assert unset == about_tfds | about_clusters
 
 
 def test_a_frozen_backbone_is_not_augmented_unless_asked_for(config_of):
@@ -159,6 +167,14 @@ def test_parallel_stores_is_auto_or_a_number(config_of):
         (
             ("--data_dir=a", "--rounds=5", "--warmup_rounds=5"),
             "--warmup_rounds must be below --rounds (5), found 5",
+        ),
+        (
+            ("--data_dir=a", "--ray_address=ray://head:10001"),
+            "--ray_address must be auto, local or HOST:PORT, found 'ray://head:10001'",
+        ),
+        (
+            ("--data_dir=a", "--ray_address=head:99999"),
+            "--ray_address must be auto, local or HOST:PORT, found 'head:99999'",
         ),
         (("--data_dir=a", "--freeze_backbone"), "--weights must be imagenet or a file with"),
         (

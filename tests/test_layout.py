@@ -54,11 +54,11 @@ def _imports_of(module: str) -> list[str]:
 
 
 def _room(parts: tuple[str, ...]) -> str:
-    """`datasets`, `config`, a package of tff_retail, or `entry points` for what lies above them."""
+    """`datasets`, a package of tff_retail, or `entry points` for what lies above them."""
     if parts[0] == "datasets":
         return "datasets"
     name = parts[1].removesuffix(".py") if len(parts) > 1 else "__init__"
-    if name == "config" or (_CLONE / "tff_retail" / name).is_dir():
+    if (_CLONE / "tff_retail" / name).is_dir():
         return name
     return "entry points"
 
@@ -69,8 +69,9 @@ def _is_ours(name: str) -> bool:
 
 def test_the_rooms_are_found():
     modules = _modules()
-    assert "tff_retail/config.py" in modules
-    assert _room(("tff_retail", "config.py")) == "config"
+    assert "tff_retail/config/run_config.py" in modules
+    assert _room(("tff_retail", "config", "run_config.py")) == "config"
+    assert _room(("tff_retail", "config", "require")) == "config"
     assert _room(("tff_retail", "learning", "loss.py")) == "learning"
     assert _room(("tff_retail", "train.py")) == "entry points"
     assert _room(("tff_retail", "learning", "loss", "build_loss")) == "learning"
@@ -111,7 +112,8 @@ def test_flags_are_touched_by_entry_points_alone():
 
 
 def test_config_needs_the_standard_library_alone():
-    for module in ("tff_retail/__init__.py", "tff_retail/config.py"):
+    modules = [name for name in _modules() if name.startswith("tff_retail/config/")]
+    for module in ["tff_retail/__init__.py", *modules]:
         names = {name.split(".")[0] for name in _imports_of(module)}
         assert not names & {"absl", "numpy", "tensorflow", "tensorflow_federated", "keras"}
 

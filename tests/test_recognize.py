@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.colour_run import LABELS, make_colour_run, write_photographs
+from tests.colour_run import LABELS, make_colour_run, save_unsure_model, write_photographs
 
 _CLONE = pathlib.Path(__file__).resolve().parents[1]
 
@@ -44,9 +44,23 @@ def test_json_lines_with_the_next_best(run, photographs):
     (line,) = result.stdout.splitlines()
     values = json.loads(line)
     assert (values["photo"], values["label"]) == (str(good), LABELS[2])
+    assert values["is_unknown"] is False
     assert values["top_k"][0] == {"label": LABELS[2], "score": values["score"]}
     assert len(values["top_k"]) == 2 and values["score"] > values["top_k"][1]["score"]
     assert (result.stderr, result.returncode) == ("", 0)
+
+
+def test_what_is_unlike_every_product_is_said_with_what_it_is_most_like(photographs, tmp_path):
+    save_unsure_model(tmp_path / "model")
+    good = photographs / "0" / "0.png"
+    arguments = (f"--model={tmp_path / 'model'}", good)
+    text = _recognize("--top_k=2", *arguments).stdout
+    assert text.startswith(f"{good}: unknown product (most like: {LABELS[0]} ")
+    assert text.endswith("%)\n") and text.count("%") == 2
+    values = json.loads(_recognize("--json", *arguments).stdout)
+    assert (values["is_unknown"], values["label"]) == (True, LABELS[0])
+    without = _recognize("--unknown_threshold=0", *arguments).stdout
+    assert without.startswith(f"{good}: {LABELS[0]} ")
 
 
 @pytest.mark.parametrize(
@@ -55,6 +69,7 @@ def test_json_lines_with_the_next_best(run, photographs):
         (["photo.png"], "--model must be"),
         (["--model=run"], "photographs or folders"),
         (["--model=run", "--top_k=0", "photo.png"], "--top_k must be at least 1, found 0"),
+        (["--model=run", "--unknown_threshold=x", "photo.png"], "auto or a number in [0, 1]"),
         (["--model=run", "photo.png"], "--model must be a run directory"),
         (["--model=run", "--no_such_flag", "photo.png"], "no_such_flag"),
     ],

@@ -1,10 +1,12 @@
 """The lock: hashed, from no named index, and of one piece with its source in pyproject.toml."""
 
+import importlib.metadata
 import pathlib
 import re
 import tomllib
 
 import pytest
+from packaging.requirements import Requirement
 
 _CLONE = pathlib.Path(__file__).resolve().parents[1]
 _DESIGN = (
@@ -31,7 +33,9 @@ def _source() -> dict:
     return tomllib.loads((_CLONE / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-gpu.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", "requirements-gpu.txt", "requirements-ray.txt"]
+)
 def test_no_index_is_named(name: str):
     assert "://" not in (_CLONE / name).read_text(encoding="utf-8")
 
@@ -41,14 +45,25 @@ def test_the_design_asks_for_its_packages_itself():
     assert set(_DESIGN) <= asked
 
 
-@pytest.mark.parametrize("group", ["run", "dev", "gpu"])
+@pytest.mark.parametrize("group", ["run", "dev", "gpu", "ray"])
 def test_the_lock_holds_what_its_source_asks_for(group: str):
     source = _source()
     asked = {"run": source["project"]["dependencies"], **source["dependency-groups"]}[group]
-    locked = _locked("requirements-gpu.txt" if group == "gpu" else "requirements.txt")
+    locked = _locked("requirements.txt" if group in ("run", "dev") else f"requirements-{group}.txt")
     for line in asked:
-        name, _, version = line.partition("==")
+        name, _, version = line.partition("<")[0].partition("==")
         assert name in locked, f"{name} is not in the lock: run `make lock`"
         assert version in ("", locked[name]), (
             f"{name} is locked at another version: run `make lock`"
         )
+
+
+def test_ray_installs_beside_the_lock():
+    lock, ray = _locked("requirements.txt"), _locked("requirements-ray.txt")
+    assert not lock.keys() & ray.keys()
+    pytest.importorskip("ray", reason="ray is not installed: make venv RAY=1")
+    for name in ray:
+        for line in importlib.metadata.requires(name) or []:
+            needed = Requirement(line)
+            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+                assert needed.specifier.contains((lock | ray)[needed.name.lower()]), line

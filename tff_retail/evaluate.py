@@ -4,8 +4,11 @@
 
 takes the photographs that the run was evaluated on: its test set where it had one, else the
 validation photographs of its stores. `--data_dir` names another chain, `--eval_dir` a test set in
-label folders. Prints accuracy, a line for each label and the worst
-confusions, and writes `evaluation.json`, `labels.csv`, `confusion.csv` and `confusion.png`.
+label folders. Prints accuracy, calibration error (ECE), what is called an unknown product, a line
+for each label, the worst confusions, and the photographs it gets wrong, the ones it is most sure
+of first. Writes `evaluation.json`, `labels.csv`, `mistakes.csv` and `mistakes.png` (the wrong
+ones), `confusion.csv`, `confusion.png` and `reliability.png` (how often it is right when it is so
+sure).
 """
 
 import dataclasses
@@ -21,6 +24,11 @@ from tff_retail.command_line import run_main
 from tff_retail.config import ConfigurationError, DataConfig, RunConfig, existing_folder, require
 from tff_retail.program.model_folder import find_model
 from tff_retail.program.result_folder import result_folder, writable_output_dir
+from tff_retail.program.unknown_threshold import (
+    AUTO,
+    UNKNOWN_THRESHOLD_HELP,
+    read_unknown_threshold,
+)
 
 if TYPE_CHECKING:
     from tff_retail.program.evaluation_photographs import EvaluationPhotographs
@@ -44,6 +52,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "output_dir", None, "Where the results go; by default evaluation/ in the run directory."
     )
+    flags.DEFINE_string("unknown_threshold", AUTO, UNKNOWN_THRESHOLD_HELP)
 
 
 def main(argv: list[str]) -> int:
@@ -52,13 +61,20 @@ def main(argv: list[str]) -> int:
     require(not argv, "model", "the only way to name a model", " ".join(argv))
     require(bool(values.model), "model", "a run directory, a model folder or a file", values.model)
     require(values.split in _SPLITS, "split", f"one of {', '.join(_SPLITS)}", values.split)
+    threshold = read_unknown_threshold(values.unknown_threshold)
     data = _data_config(values)
     for flag, folder in (("data_dir", values.data_dir), ("eval_dir", values.eval_dir)):
         if folder is not None:
             existing_folder(flag, folder)
     find_model(values.model)
     output_dir = values.output_dir or result_folder(values.model, "evaluation")
-    return _evaluate(values.model, data, values.split, pathlib.Path(output_dir).expanduser())
+    return _evaluate(
+        values.model,
+        data,
+        values.split,
+        pathlib.Path(output_dir).expanduser(),
+        unknown_threshold=threshold,
+    )
 
 
 def _data_config(values: flags.FlagValues) -> DataConfig:
@@ -108,7 +124,14 @@ def _config_of_run(model: pathlib.Path) -> DataConfig | None:
     return None
 
 
-def _evaluate(model_path: str, data: DataConfig, split: str, output_dir: pathlib.Path) -> int:
+def _evaluate(
+    model_path: str,
+    data: DataConfig,
+    split: str,
+    output_dir: pathlib.Path,
+    *,
+    unknown_threshold: float | None,
+) -> int:
     # Only now, so that a wrong flag and --help answer at once.
     from tff_retail.program.evaluation_report import describe_evaluation, write_evaluation_report
     from tff_retail.program.model_evaluation import evaluate_model
@@ -122,12 +145,13 @@ def _evaluate(model_path: str, data: DataConfig, split: str, output_dir: pathlib
         labels=photographs.labels,
         unknown_labels=photographs.unknown_labels,
     )
+    threshold = model.unknown_threshold if unknown_threshold is None else unknown_threshold
     with writable_output_dir(output_dir):
-        write_evaluation_report(evaluation, output_dir)
+        write_evaluation_report(evaluation, photographs, output_dir, unknown_threshold=threshold)
     for notice in photographs.notices:
         print(notice)
-    print(describe_evaluation(evaluation))
-    print(f"\nTables and the confusion matrix are in {output_dir}")
+    print(describe_evaluation(evaluation, photographs, unknown_threshold=threshold))
+    print(f"\nTables and pictures are in {output_dir}")
     return 0
 
 

@@ -157,6 +157,13 @@ def define_run_flags() -> None:
         "by default light, or none with --freeze_backbone",
         _LEARNING,
     )
+    _enum(
+        "precision",
+        learning.precision,
+        config.PRECISIONS,
+        "numbers a store trains in: mixed ones are faster on recent GPUs; weights stay float32",
+        _LEARNING,
+    )
     _integer("rounds", schedule.rounds, "rounds at most; recommended 10 to 50", _ROUNDS)
     _float(
         "participation",
@@ -193,11 +200,32 @@ def define_run_flags() -> None:
         "op determinism: equal bits on a GPU, at a price",
         _RUNTIME,
     )
+    _enum(
+        "engine",
+        runtime.engine,
+        config.ENGINES,
+        "local: in this process; ray: on actors of a Ray cluster (docs/ray.md)",
+        _RUNTIME,
+    )
+    _string(
+        "ray_address",
+        runtime.ray_address,
+        "cluster of --engine=ray: auto (this machine's), HOST:PORT of its head, or local (one "
+        "for this run alone)",
+        _RUNTIME,
+    )
     _string("output_dir", "runs/latest", "the run directory", _OUTPUT)
     _boolean(
         "compare_central", False, "also train the same model on the pooled photographs", _OUTPUT
     )
     _boolean("compare_local", False, "also train the same model on each store alone", _OUTPUT)
+    _float(
+        "unknown_share",
+        0.05,
+        "the released model calls a product unknown below the probability that at most this share "
+        "of the validation photographs it recognises right fall below",
+        _OUTPUT,
+    )
 
 
 def run_config_from_flags() -> config.RunConfig:
@@ -222,7 +250,7 @@ def run_config_from_flags() -> config.RunConfig:
             **_values(
                 "client_optimizer client_learning_rate server_optimizer server_learning_rate "
                 "momentum weight_decay label_smoothing learning_rate_schedule warmup_rounds "
-                "update_clip_norm local_epochs batch_size"
+                "update_clip_norm local_epochs batch_size precision"
             ),
         ),
         schedule=config.ScheduleConfig(
@@ -232,9 +260,9 @@ def run_config_from_flags() -> config.RunConfig:
         ),
         runtime=config.RuntimeConfig(
             parallel_stores=_auto_or_number(FLAGS.parallel_stores),
-            **_values("device intra_op_threads deterministic"),
+            **_values("device intra_op_threads deterministic engine ray_address"),
         ),
-        **_values("output_dir compare_central compare_local"),
+        **_values("output_dir compare_central compare_local unknown_share"),
     )
 
 

@@ -3,9 +3,13 @@
     python -m tff_retail.recognize --model=runs/latest PHOTO… | FOLDER…
 
 prints one line a photograph: its path, the label and the score, and with `--top_k` the next best
-labels; `--json` prints one JSON object a line in place of that. A photograph that can't be read
-is one line too, and the rest go on. Exit code 0: all were recognised; 1: some could not be read;
-2: the command is wrong.
+labels; `--json` prints one JSON object a line in place of that. A photograph of which the best
+score is below a threshold is said to show an unknown product, and what it is most like (in JSON:
+is_unknown). A photograph that can't be read is one line too, and the rest go on. Exit code 0: all
+were looked at; 1: some could not be read; 2: the command is wrong.
+
+Where the labels are known, python -m tff_retail.evaluate lists the photographs that the model
+gets wrong, the ones it is most sure of first.
 """
 
 import json
@@ -19,6 +23,11 @@ from absl import flags
 from tff_retail.command_line import run_main
 from tff_retail.config import ConfigurationError, require
 from tff_retail.program.model_folder import find_model
+from tff_retail.program.unknown_threshold import (
+    AUTO,
+    UNKNOWN_THRESHOLD_HELP,
+    read_unknown_threshold,
+)
 
 if TYPE_CHECKING:
     from tff_retail.program.recognition import Recognition
@@ -29,6 +38,7 @@ def define_flags() -> None:
     flags.DEFINE_string("model", None, "A run directory, a model folder or a .tflite file.")
     flags.DEFINE_integer("top_k", 1, "How many labels to name for each photograph.")
     flags.DEFINE_boolean("json", False, "Print one JSON object a line.")
+    flags.DEFINE_string("unknown_threshold", AUTO, UNKNOWN_THRESHOLD_HELP)
 
 
 def main(argv: list[str]) -> int:
@@ -36,23 +46,24 @@ def main(argv: list[str]) -> int:
     values = flags.FLAGS
     require(bool(values.model), "model", "a run directory, a model folder or a file", values.model)
     require(values.top_k >= 1, "top_k", "at least 1", values.top_k)
+    read_unknown_threshold(values.unknown_threshold)
     if not argv:
         raise ConfigurationError(
             "recognize must be given photographs or folders, found none; "
             "name them: python -m tff_retail.recognize --model=RUN PHOTO"
         )
     try:
-        return _recognize(values.model, argv, values.top_k, is_json=values.json)
+        return _recognize(values, argv)
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; what Python still flushes at exit goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
-def _recognize(model_path: str, paths: list[str], top_k: int, *, is_json: bool) -> int:
+def _recognize(values: flags.FlagValues, paths: list[str]) -> int:
     from tff_retail.program.photograph_search import find_photographs
 
-    find_model(model_path)
+    find_model(values.model)
     photographs = find_photographs(paths)
     if not photographs:
         raise ConfigurationError(
@@ -63,10 +74,15 @@ def _recognize(model_path: str, paths: list[str], top_k: int, *, is_json: bool) 
     from tff_retail.program.recognition import recognize_photographs
     from tff_retail.program.released_model import load_released_model
 
-    model = load_released_model(model_path)
-    show: Callable[[Recognition], None] = _print_json if is_json else _print_text
+    model = load_released_model(values.model)
+    show: Callable[[Recognition], None] = _print_json if values.json else _print_text
     has_failed = False
-    for recognition in recognize_photographs(model, photographs, top_k=top_k):
+    for recognition in recognize_photographs(
+        model,
+        photographs,
+        top_k=values.top_k,
+        unknown_threshold=read_unknown_threshold(values.unknown_threshold),
+    ):
         show(recognition)
         has_failed |= recognition.error is not None
     return 1 if has_failed else 0
@@ -77,6 +93,8 @@ def _print_text(recognition: "Recognition") -> None:
         print(f"{_printable(recognition.path)}: {recognition.error}", file=sys.stderr, flush=True)
         return
     named = "  ".join(f"{label} {score:.1%}" for label, score in recognition.best)
+    if recognition.is_unknown:
+        named = f"unknown product (most like: {named})"
     print(f"{_printable(recognition.path)}: {named}", flush=True)
 
 
@@ -86,6 +104,7 @@ def _print_json(recognition: "Recognition") -> None:
         values["error"] = recognition.error
     else:
         values["label"], values["score"] = recognition.best[0]
+        values["is_unknown"] = recognition.is_unknown
         values["top_k"] = [{"label": label, "score": score} for label, score in recognition.best]
     print(json.dumps(values, ensure_ascii=False), flush=True)
 

@@ -34,11 +34,12 @@ def when_stopped() -> str:
 def train(config: RunConfig) -> int:
     """Runs a configuration, tells its result or what stopped it. Returns the exit code."""
     from tff_retail.program.run import run
+    from tff_retail.runtime.ray_workers import WorkersLost
     from tff_retail.runtime.synchronous_schedule import QuorumMissed
 
     try:
         summary = run(config)
-    except QuorumMissed as error:
+    except (QuorumMissed, WorkersLost) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(result_text(config, summary))

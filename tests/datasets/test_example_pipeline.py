@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from datasets import example_pipeline
 from datasets.example_pipeline import ExamplePipeline
 from datasets.examples import Examples
 
@@ -91,6 +92,19 @@ def test_the_elements_are_as_announced(pipeline):
         for name, spec in pipeline.input_specs().items()
     }
     assert pipeline.build(inputs).element_spec == pipeline.element_spec()
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 9, 12])
+@pytest.mark.parametrize("epochs", [1, 3, 6])
+def test_both_ways_to_the_batches_give_the_same(monkeypatch, count, epochs):
+    pipeline = dataclasses.replace(PIPELINE, epochs=epochs)
+    at_once = _batches(pipeline, _examples(count))
+    monkeypatch.setattr(example_pipeline, "_MAX_BYTES_AT_ONCE", 0)
+    by_batch = _batches(pipeline, _examples(count))
+    assert len(at_once) == len(by_batch) == epochs * -(-count // 4)
+    for left, right in zip(at_once, by_batch, strict=True):
+        np.testing.assert_array_equal(left[0], right[0])
+        np.testing.assert_array_equal(left[1], right[1])
 
 
 def test_a_store_without_examples_gives_no_batch():

@@ -36,7 +36,7 @@ class _FreshClone:
         self._programs = folder / "programs"
         self._programs.mkdir(parents=True)
         shutil.copytree(_CLONE / ".ci", self.path / ".ci")
-        for name in ("Makefile", "requirements.txt", "requirements-gpu.txt"):
+        for name in ("Makefile", *(path.name for path in _CLONE.glob("requirements*.txt"))):
             shutil.copy(_CLONE / name, self.path)
         for name in _TOOLS:
             (self._programs / name).symlink_to(shutil.which(name) or pytest.fail(f"no {name}"))
@@ -133,6 +133,36 @@ def test_gpu_adds_its_libraries_once_and_stays(clone_with_python: _FreshClone):
     clone_with_python.make_venv()  # as `make quickstart` asks
     gpu = ["requirements-gpu.txt" in line for line in clone_with_python.installs()]
     assert gpu == [False, True]
+
+
+def test_ray_is_added_beside_what_is_there_and_stays(clone_with_python: _FreshClone):
+    clone_with_python.make_venv()
+    kept = clone_with_python.path / ".venv/kept"
+    kept.touch()
+    clone_with_python.make_venv("RAY=1")
+    clone_with_python.make_venv("RAY=1")
+    clone_with_python.make_venv()
+    assert kept.exists()
+    first, second = clone_with_python.installs()
+    assert "requirements-ray.txt" not in first
+    assert "requirements-ray.txt" in second and "requirements.txt" not in second
+    (clone_with_python.path / "requirements.txt").write_text("six==1.17.0\n", encoding="utf-8")
+    clone_with_python.make_venv()
+    assert not kept.exists()
+    assert "requirements-ray.txt" in clone_with_python.installs()[-1]
+
+
+def test_an_interrupted_addition_makes_the_environment_anew(clone_with_python: _FreshClone):
+    clone_with_python.make_venv()
+    half_written = clone_with_python.path / ".venv/half_written"
+    half_written.touch()
+    clone_with_python.add_program("python3.11", _FAKE_PYTHON + 'case "$*" in *pip*) exit 1 ;; esac')
+    shutil.copy(
+        clone_with_python.path.parent / "programs/python3.11", half_written.parent / "bin/python"
+    )
+    assert clone_with_python.make_venv("RAY=1", FAKE_UV_STATUS="1").returncode == 2
+    assert clone_with_python.make_venv("RAY=1").returncode == 0
+    assert not half_written.exists()
 
 
 def test_a_failed_install_leaves_no_finished_environment(clone_with_python: _FreshClone):

@@ -45,4 +45,4 @@ def test_what_a_store_gives_is_the_leaves_that_local_metrics_takes(build_linear_
     names = [leaf.path.split("/")[-2:] for leaf in work.result]
     assert names[:6] == [[mean, part] for mean in ("loss", "top_1", "top_5") for part in "01"]
     assert names[6] == ["num_examples", "0"]
-    assert len(names) == 7
+    assert names[7:] == [["confidence", "num_examples"], ["confidence", "num_right"]]

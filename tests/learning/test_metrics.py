@@ -67,5 +67,5 @@ def test_a_loss_that_is_not_finite_stays_so():
 
 
 def test_other_leaves_are_refused():
-    with pytest.raises(ValueError, match="must be 7 scalars, found shapes"):
+    with pytest.raises(ValueError, match="must begin with 7 scalars, found shapes"):
         metrics.local_metrics([np.float32(1)] * 6)

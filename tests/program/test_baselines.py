@@ -7,7 +7,8 @@ import types
 import pytest
 
 from tff_retail.config import DataConfig, RunConfig
-from tff_retail.program import baselines
+from tff_retail.program import baseline_job, baselines
+from tff_retail.program.local_baselines import LocalBaselines
 from tff_retail.program.pooled_training import Baseline
 from tff_retail.program.run_directory import RunDirectory
 
@@ -37,8 +38,8 @@ def trained(monkeypatch):
             on_round()
         return Baseline({"top_1": len(train) / 100, "loss": 1.0}, rounds)
 
-    monkeypatch.setattr(baselines, "PooledExamples", _Examples)
-    monkeypatch.setattr(baselines, "train_pooled", train_pooled)
+    monkeypatch.setattr(baseline_job, "PooledExamples", _Examples)
+    monkeypatch.setattr(baseline_job, "train_pooled", train_pooled)
     return jobs
 
 
@@ -54,13 +55,13 @@ def _train(directory, config=CONFIG, *, parallel=2, said=None, progress=None, mo
     recogniser = types.SimpleNamespace(
         config=config, pipelines={"train": None}, trained_model=lambda: next(models)
     )
+    counts = list(TRAIN.values())
     return baselines.train_baselines(
-        recogniser,
-        first_weights=[],
-        train={name: lambda count=count: count for name, count in TRAIN.items()},
-        validation=None,
+        config,
+        LocalBaselines(recogniser, [], lambda number, split: counts[number], parallel),
+        stores=TRAIN,
+        measure_on=[2],
         rounds=2,
-        parallel=parallel,
         directory=directory,
         say=(said if said is not None else []).append,
         on_progress=lambda *args: (progress if progress is not None else []).append(args),
@@ -122,7 +123,7 @@ def test_an_error_ends_all(trained, directory, monkeypatch):
     def fail(*arguments, **options):
         raise OSError("no room")
 
-    monkeypatch.setattr(baselines, "train_pooled", fail)
+    monkeypatch.setattr(baseline_job, "train_pooled", fail)
     with pytest.raises(OSError, match="no room"):
         _train(directory)
 
@@ -142,7 +143,7 @@ def test_an_interrupt_ends_those_at_work(trained, directory, monkeypatch):
         at_work.wait(timeout=60)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(baselines, "train_pooled", train_forever)
+    monkeypatch.setattr(baseline_job, "train_pooled", train_forever)
     monkeypatch.setattr(concurrent.futures, "as_completed", interrupted)
     with pytest.raises(KeyboardInterrupt):
         _train(directory, parallel=2)

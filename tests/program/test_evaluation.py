@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+from tff_retail.learning.confidence_histogram import NUM_BINS
 from tff_retail.program.evaluation import Evaluation, Evaluator, is_better
 from tff_retail.runtime.federated_round import RoundResult
 from tff_retail.runtime.plain_collector import Collection, Outcome
@@ -86,8 +87,9 @@ class _Round:
 
     state_paths = ["aggregator/0", "global_model_weights/trainable/0"]
 
-    def __init__(self):
+    def __init__(self, counts=None):
         self.broadcasts = []
+        self.counts = counts
 
     def initial_state(self):
         return [np.array(5), np.array(0)]
@@ -107,7 +109,10 @@ class _Round:
     def update(self, state, collection):
         path = "client_work/eval/current_round_metrics/top_1"
         other = "client_work/eval/total_rounds_metrics/top_1"
-        return RoundResult(state, {path: np.mean(collection.total), other: np.array(-1.0)})
+        metrics = {path: np.mean(collection.total), other: np.array(-1.0)}
+        if self.counts is not None:
+            metrics |= self.counts(len(collection.total))
+        return RoundResult(state, metrics)
 
 
 def _evaluator(federated_round, stores, headquarters=None):
@@ -135,3 +140,28 @@ def test_where_headquarters_has_a_test_set_it_counts_and_stores_still_tell():
     evaluation = _evaluator(_Round(), stores, headquarters).evaluate([np.array(42), np.array(7)], 3)
     assert evaluation.metrics == {"top_1": 0.125}
     assert evaluation.stores == {"north": {"top_1": 0.5}}
+
+
+def _sure_of(num_stores):
+    """Ten photographs a store at a probability of 0.7, all right."""
+    counts = np.zeros(NUM_BINS, np.int64)
+    counts[int(0.7 * NUM_BINS) + 1] = 10 * num_stores
+    path = "client_work/eval/current_round_metrics/confidence"
+    return {f"{path}/num_examples": counts, f"{path}/num_right": counts}
+
+
+def test_the_calibration_error_is_a_number_among_the_metrics():
+    stores = [_Store("north", 0.5), _Store("south", 1.0)]
+    state = [np.array(42), np.array(7)]
+    evaluation = _evaluator(_Round(_sure_of), stores).evaluate(state, 3)
+    assert evaluation.metrics == {"top_1": 0.75, "ece": pytest.approx(0.3, abs=0.002)}
+    assert evaluation.confidence.num_examples.sum() == 20
+    assert evaluation.stores == {"north": {"top_1": 0.5}, "south": {"top_1": 1.0}}
+
+
+def test_confidence_is_that_of_the_stores_beside_a_test_set_and_else_of_the_test_set():
+    stores, headquarters = [_Store("north", 0.5), _Store("south", 1.0)], _Store("own", 0.125)
+    state = [np.array(42), np.array(7)]
+    both = _evaluator(_Round(_sure_of), stores, headquarters).evaluate(state, 3)
+    assert (both.metrics["top_1"], both.confidence.num_examples.sum()) == (0.125, 20)
+    assert _evaluator(_Round(), stores, headquarters).evaluate(state, 3).confidence is None

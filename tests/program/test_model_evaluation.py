@@ -40,6 +40,16 @@ def test_counts(evaluation):
     assert evaluation.loss == pytest.approx(expected, rel=1e-6)
 
 
+def test_every_answer_is_kept_in_order_other_labels_among_them(evaluation):
+    answers = evaluation.answers
+    np.testing.assert_array_equal(answers.wanted, [1, 0, 0, -1, 1, 1])
+    np.testing.assert_array_equal(answers.given, [0, 0, 1, 1, 1, 0])
+    np.testing.assert_array_equal(answers.confidence, np.float32([0.7, 0.7, 0.6, 0.6, 0.6, 0.7]))
+    np.testing.assert_array_equal(answers.is_right, [False, True, False, False, True, False])
+    confidence = evaluation.confidence  # without the photograph of another label
+    assert (confidence.num_examples.sum(), confidence.num_right.sum()) == (5, 2)
+
+
 def test_a_line_for_each_label(evaluation):
     assert label_results(evaluation) == [
         LabelResult("a", precision=1 / 3, recall=0.5, support=2),

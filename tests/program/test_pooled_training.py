@@ -90,6 +90,8 @@ def test_it_learns_and_says_when_it_was_best():
     assert baseline.metrics["loss"] < np.log(3)
     assert baseline.round_num == 3
     assert len(rounds) == 3
+    assert [round_num for round_num, _ in baseline.curve] == [1, 2, 3]
+    assert baseline.curve[-1] == (3, 1.0)
 
 
 def test_one_step_is_the_optimisers():
@@ -114,8 +116,9 @@ def test_the_same_name_gives_the_same_numbers_even_with_a_used_model():
 def test_it_is_evaluated_as_often_as_the_run():
     # A rate that overshoots: what comes later is worse.
     wild = LearningConfig(client_optimizer="sgd", client_learning_rate=1000.0)
-    found = {_train(learning=wild, rounds=5, eval_every=2, seed=seed).round_num for seed in (1, 2)}
-    assert found <= {2, 4, 5}
+    found = [_train(learning=wild, rounds=5, eval_every=2, seed=seed) for seed in (1, 2)]
+    assert {baseline.round_num for baseline in found} <= {2, 4, 5}
+    assert [[number for number, _ in baseline.curve] for baseline in found] == [[2, 4, 5]] * 2
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])

@@ -1,4 +1,7 @@
+import dataclasses
+
 import numpy as np
+import pytest
 from PIL import Image
 
 from tff_retail.program.photograph_search import find_photographs
@@ -39,6 +42,25 @@ def test_top_k_beyond_the_labels_gives_all(tmp_path):
     path = _photograph(tmp_path / "a.png", 0)
     (found,) = recognize_photographs(_brightness_model(), [path], top_k=9)
     assert len(found.best) == 3
+
+
+@pytest.mark.parametrize(
+    ("of_model", "given", "is_unknown"),
+    [
+        (None, None, [False, False]),
+        (0.45, None, [False, True]),
+        (0.45, 0.0, [False, False]),
+        (None, 0.6, [True, True]),
+    ],
+)
+def test_an_unsure_answer_is_an_unknown_product(tmp_path, of_model, given, is_unknown):
+    model = dataclasses.replace(_brightness_model(), unknown_threshold=of_model)
+    paths = [_photograph(tmp_path / f"{value}.png", value) for value in (0, 100)]
+    (tmp_path / "bad.jpg").touch()
+    paths.append(str(tmp_path / "bad.jpg"))
+    found = list(recognize_photographs(model, paths, unknown_threshold=given))
+    assert [recognition.is_unknown for recognition in found] == [*is_unknown, False]
+    assert [name for name, _ in found[1].best] == ["dark"]
 
 
 def test_photographs_are_found_below_folders_and_named_files_are_kept(tmp_path):

@@ -18,6 +18,8 @@ from tff_retail.program.released_model import (
     save_released_model,
 )
 from tff_retail.program.serving_signature import resize_to_square
+from tff_retail.program.tflite_conversion import convert_to_tflite
+from tff_retail.program.tflite_file import write_tflite_file
 
 _PLAIN_TENSORFLOW = """
 import sys
@@ -114,6 +116,27 @@ def test_a_new_model_takes_the_place_of_the_old_one(run, tmp_path):
         )
     assert json.loads((folder / "model.json").read_text("utf-8"))["metadata"] == {"round": 2}
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_the_threshold_of_unknown_products_travels_with_the_model(run, tmp_path):
+    assert load_released_model(run).unknown_threshold is None  # as of models before there was one
+    save_released_model(
+        tmp_path / "model",
+        model_config=MODEL,
+        labels=LABELS,
+        weights=colour_weights(),
+        metadata={"unknown_threshold": 0.25},
+    )
+    assert load_released_model(tmp_path / "model").unknown_threshold == 0.25
+    description = json.loads((tmp_path / "model" / "model.json").read_text("utf-8"))
+    network = convert_to_tflite(
+        rebuild_keras_model(tmp_path / "model"),
+        "tflite_float32",
+        normalization="group",
+        calibration=colour_images(1)[0],
+    )
+    write_tflite_file(tmp_path / "a.tflite", network, labels=LABELS, metadata=description)
+    assert load_released_model(tmp_path / "a.tflite").unknown_threshold == 0.25
 
 
 def test_many_labels(tmp_path):

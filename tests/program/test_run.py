@@ -22,6 +22,7 @@ from tff_retail.config import (
     RunConfig,
     ScheduleConfig,
 )
+from tff_retail.learning.confidence_histogram import count_confidence
 from tff_retail.program.console import PlainConsole
 from tff_retail.program.released_model import load_released_model
 from tff_retail.program.run import run
@@ -131,6 +132,7 @@ def test_what_a_run_leaves(first_run):
         "model",
         "model_last",
         "predictions.png",
+        "reliability.png",
         "round_form",
         "run.lock",
         "stores.csv",
@@ -163,6 +165,30 @@ def test_the_summary_tells_what_the_model_does(first_run, chain):
         hits, count = hits + int(np.sum(predicted == examples.labels)), count + len(examples)
     assert count == summary["eval_examples"]
     assert summary["eval_accuracy"] == pytest.approx(hits / count)
+
+
+def test_the_threshold_for_unknown_products_is_of_the_stores_own_counts(first_run, chain):
+    summary = json.loads((first_run / "summary.json").read_text(encoding="utf-8"))
+    model = load_released_model(first_run)
+    found = open_chain(DataConfig(data_dir=str(chain), validation_fraction=0.3), 32)
+    examples = [store.load("validation") for store in found.stores]
+    scores = model.predict(np.concatenate([part.features for part in examples]))
+    is_right = scores.argmax(axis=1) == np.concatenate([part.labels for part in examples])
+    expected = count_confidence(scores.max(axis=1), is_right)
+    confidence = summary["confidence"]
+    assert confidence["num_examples"] == len(is_right)
+    assert confidence["ece"] == pytest.approx(expected.expected_calibration_error, abs=1e-3)
+    # --unknown_share=0.05 of fewer than 20 right ones is none.
+    assert int(is_right.sum()) < 20
+    surest = 1 / 1500 + model.unknown_threshold
+    assert model.unknown_threshold <= scores.max(axis=1)[is_right].min() <= surest + 1e-6
+    assert confidence["unknown_threshold"] == model.unknown_threshold
+    best = next(
+        row
+        for row in read_csv(first_run / "metrics.csv")
+        if int(row["round"]) == summary["best_round"]
+    )
+    assert float(best["eval/ece"]) == summary["eval_ece"] == confidence["ece"]
 
 
 def test_a_frozen_backbone_releases_the_whole_model(chain, first_run, config):
@@ -239,6 +265,9 @@ def test_without_photographs_to_evaluate_on_the_last_model_is_taken(first_run, c
     folder = pathlib.Path(config.output_dir)
     assert weights(folder / "model") == weights(folder / "model_last")
     assert not (folder / "predictions.png").exists()
+    assert not (folder / "reliability.png").exists()
+    assert summary["confidence"] is None
+    assert load_released_model(folder).unknown_threshold is None
 
 
 def test_headquarters_own_test_set_counts(first_run, config, tmp_path):
@@ -251,6 +280,7 @@ def test_headquarters_own_test_set_counts(first_run, config, tmp_path):
     _start_from(first_run, config)
     summary, _ = _run(config)
     assert summary["eval_examples"] == 6
+    assert summary["confidence"]["num_examples"] == 21  # the threshold is the stores' affair
     rows = read_csv(pathlib.Path(config.output_dir) / "stores.csv")
     assert sum(int(float(row["num_examples"])) for row in rows if row["round"] == "1") == 21
 

@@ -34,7 +34,7 @@ def test_what_changes_no_result_may_change(tmp_path):
     other = dataclasses.replace(
         CONFIG,
         output_dir="elsewhere",
-        runtime=RuntimeConfig(parallel_stores=7),
+        runtime=RuntimeConfig(parallel_stores=7, engine="ray", ray_address="head:6379"),
         data=dataclasses.replace(CONFIG.data, cache_dir="cache"),
     )
     _open_and_close(tmp_path, other)

@@ -13,7 +13,7 @@ class _Session:
         pass
 
 
-def test_sessions_go_round_the_devices(monkeypatch):
+def test_sessions_are_spread_over_the_devices(monkeypatch):
     monkeypatch.setattr(simulated_chain, "PartSession", _Session)
     recogniser = types.SimpleNamespace(
         forms={"train": {"work": "training"}, "evaluate": {"work": "evaluation"}},

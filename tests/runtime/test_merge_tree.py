@@ -93,6 +93,23 @@ def test_a_position_outside_the_cohort_is_refused(position: int):
         tree.put(position, 0)
 
 
+def test_a_subtree_counts_as_its_positions():
+    tree = merge_tree.MergeTree(7, _pair)
+    tree.put(4, "4 to 6", level=2)
+    tree.skip(2, level=1)
+    tree.put(1, 1)
+    tree.put(0, 0)
+    assert tree.total(None) == ((0, 1), "4 to 6")
+
+
+@pytest.mark.parametrize(("position", "level"), [(2, 2), (0, 3), (4, 0), (8, 2)])
+def test_a_subtree_that_is_none_of_the_tree_is_refused(position: int, level: int):
+    tree = merge_tree.MergeTree(6, _pair)
+    tree.put(4, "4 and 5", level=2)
+    with pytest.raises(ValueError, match=f"Position {position} is outside"):
+        tree.put(position, "these", level=level)
+
+
 def test_a_position_is_told_once():
     tree = merge_tree.MergeTree(3, _pair)
     tree.put(0, 0)

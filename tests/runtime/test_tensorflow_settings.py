@@ -83,16 +83,20 @@ def test_a_deterministic_run_is_seeded(found):
 
 
 @pytest.mark.parametrize(
-    "settings, num_devices, expected",
+    "settings, devices, expected",
     [
-        ({}, 1, 8),
-        ({"intra_op_threads": 3}, 1, 2),
-        ({"intra_op_threads": 16}, 1, 1),
-        ({"intra_op_threads": 8}, 4, 4),
-        ({"parallel_stores": 3}, 4, 3),
+        ({}, [""], 8),
+        ({"intra_op_threads": 3}, [""], 2),
+        ({"intra_op_threads": 16}, [""], 1),
+        ({}, ["/GPU:0"], 2),
+        ({}, ["/GPU:0", "/GPU:1", "/GPU:2"], 6),
+        ({"intra_op_threads": 4}, ["/GPU:0", "/GPU:1"], 2),
+        ({"intra_op_threads": 8}, ["/GPU:0", "/GPU:1", "/GPU:2", "/GPU:3"], 4),
+        ({"parallel_stores": 3}, ["/GPU:0", "/GPU:1", "/GPU:2", "/GPU:3"], 3),
+        ({"parallel_stores": 40}, ["/GPU:0"], 40),
     ],
 )
-def test_stores_side_by_side_follow_cores_and_devices(monkeypatch, settings, num_devices, expected):
+def test_stores_side_by_side_follow_cores_and_devices(monkeypatch, settings, devices, expected):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(8))
     runtime = config.RuntimeConfig(**settings)
-    assert tensorflow_settings.default_parallel_stores(runtime, num_devices) == expected
+    assert tensorflow_settings.default_parallel_stores(runtime, devices) == expected

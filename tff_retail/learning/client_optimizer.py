@@ -6,7 +6,7 @@ from typing import Any
 import tensorflow_federated as tff
 
 from tff_retail import config
-from tff_retail.learning import decoupled_weight_decay
+from tff_retail.learning import decoupled_weight_decay, finite_steps
 
 Rate = Any  # A float, or a float32 [] tensor where a schedule sets it each round.
 
@@ -16,8 +16,10 @@ def build_client_optimizer(
 ) -> tff.learning.optimizers.Optimizer:
     """The optimiser `learning.client_optimizer`, with decoupled weight decay where it is set.
 
+    With `learning.precision` mixed_float16 it leaves out steps whose gradients overflowed.
+
     Args:
-      learning: its client optimiser, momentum and weight decay are read.
+      learning: its client optimiser, momentum, weight decay and precision are read.
       rate: learning rate of this round; None for `learning.client_rate`.
     """
     builders: dict[str, Callable[[Rate], tff.learning.optimizers.Optimizer]] = {
@@ -29,6 +31,8 @@ def build_client_optimizer(
         ),
     }
     optimizer = builders[learning.client_optimizer](learning.client_rate if rate is None else rate)
-    if learning.weight_decay == 0 or learning.client_optimizer == "adamw":
-        return optimizer
-    return decoupled_weight_decay.DecoupledWeightDecay(optimizer, learning.weight_decay)
+    if learning.weight_decay > 0 and learning.client_optimizer != "adamw":
+        optimizer = decoupled_weight_decay.DecoupledWeightDecay(optimizer, learning.weight_decay)
+    if learning.precision == "mixed_float16":
+        return finite_steps.FiniteSteps(optimizer)
+    return optimizer

@@ -14,7 +14,9 @@ from tff_retail.learning.functional_model import build_functional_model
 from tff_retail.learning.models.keras_model import build_backbone
 
 
-def build_feature_computation(model: ModelConfig, element_spec: Any) -> tff.Computation:
+def build_feature_computation(
+    model: ModelConfig, element_spec: Any, precision: str = "float32"
+) -> tff.Computation:
     """`(<{(OrderedDict(image), label)*}, backbone weights> -> features float32 [n, D])`.
 
     The weights come in as one list, in `build_backbone(model).weights` order; the graph holds
@@ -23,8 +25,9 @@ def build_feature_computation(model: ModelConfig, element_spec: Any) -> tff.Comp
     Args:
       model: whose backbone it is.
       element_spec: of one batch of photographs and labels.
+      precision: what the backbone computes in, one of `config.PRECISIONS`.
     """
-    backbone = build_backbone(model)
+    backbone = build_backbone(model, precision)
     functional = build_functional_model(
         lambda: backbone,
         initial_weights=backbone.get_weights(),
@@ -55,7 +58,7 @@ def build_feature_computation(model: ModelConfig, element_spec: Any) -> tff.Comp
                 infer_shape=False,
                 element_shape=[None, num_features],
             )
-            for image, _ in dataset:
+            for image, _ in iter(dataset):
                 features = functional.predict_on_batch(split, image, False)
                 batches = batches.write(batches.size(), features)
             return batches.concat()

@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from tff_retail.learning.loss_scale import scale_gradient
 from tff_retail.learning.weight_order import split_weights
 
 
@@ -23,6 +24,7 @@ def build_functional_model(
     loss: Callable[..., tf.Tensor],
     input_spec: tuple[Any, tf.TensorSpec],
     metrics: Any = None,
+    loss_scale: float = 1.0,
 ) -> tff.learning.models.FunctionalModel:
     """`keras_model_fn()` for TFF's learning algorithms.
 
@@ -32,6 +34,8 @@ def build_functional_model(
       loss: a `tf.keras.losses.Loss`, or any callable of `y_true`, `y_pred`, `sample_weight`.
       input_spec: `(x, y)` of one batch; x as the model takes it.
       metrics: as `tff.learning.metrics.create_functional_metric_fns` takes them; None for none.
+      loss_scale: factor on the gradients between the logits and the weights, where a model in
+        half precision computes them; loss and gradients come out unscaled.
 
     Returns:
       A model whose weights are `split_weights(keras_model, weights)`, as tuples.
@@ -43,7 +47,8 @@ def build_functional_model(
     def predict_on_batch(model_weights: Any, x: Any, training: bool = True) -> tf.Tensor:
         del training  # These models compute the same in training.
         trainable, non_trainable = model_weights
-        return predict(trainable, non_trainable, x)
+        unscaled = [scale_gradient(weight, 1 / loss_scale) for weight in trainable]
+        return scale_gradient(predict(unscaled, non_trainable, x), loss_scale)
 
     def batch_loss(output: tf.Tensor, label: tf.Tensor, sample_weight: Any = None) -> tf.Tensor:
         return loss(y_true=label, y_pred=output, sample_weight=sample_weight)

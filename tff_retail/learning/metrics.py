@@ -50,19 +50,21 @@ def local_metrics(leaves: Sequence[np.ndarray]) -> "collections.OrderedDict[str,
 
     Args:
       leaves: the unfinalised metrics in order: total and count (float32 []) of loss, top_1 and
-        top_5, then num_examples (int64 []).
+        top_5, then num_examples (int64 []). What follows (`confidence_counts`) is not looked
+        at: a store's report is a line of a table.
 
     Returns:
       `OrderedDict(loss, top_1, top_5, num_examples)`; zeros where there was no example, as
       TFF's own finalisers have it.
 
     Raises:
-      ValueError: `leaves` are not seven scalars.
+      ValueError: `leaves` do not begin with seven scalars.
     """
+    leaves = leaves[: 2 * len(_MEANS) + 1]
     found = [np.shape(leaf) for leaf in leaves]
     if found != [()] * (2 * len(_MEANS) + 1):
         raise ValueError(
-            f"the sums of a store's metrics must be {2 * len(_MEANS) + 1} scalars, "
+            f"the sums of a store's metrics must begin with {2 * len(_MEANS) + 1} scalars, "
             f"found shapes {found}; pass the leaves of the evaluation's unfinalised metrics alone"
         )
     totals_and_counts = zip(leaves[0:-1:2], leaves[1:-1:2], strict=True)

@@ -1,6 +1,6 @@
 """What a round's metrics are called: the one place that knows where TFF puts them.
 
-Both functions take the metrics nested, as a TFF process returns them, or flat by path
+All functions take the metrics nested, as a TFF process returns them, or flat by path
 (`client_work/train/loss`), as the round form names them.
 """
 
@@ -8,7 +8,13 @@ import collections
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
+from tff_retail.learning.confidence_counts import CONFIDENCE
+from tff_retail.learning.confidence_histogram import ConfidenceHistogram
+
 _EVALUATION = "client_work/eval/current_round_metrics/"
+_COUNTS = f"{_EVALUATION}{CONFIDENCE}/"
 _RENAMED = {"finalizer/update_non_finite": "update_rejected"}
 
 
@@ -45,8 +51,25 @@ def evaluation_metrics(metrics: Mapping[str, Any]) -> "collections.OrderedDict[s
     return collections.OrderedDict(
         (path.removeprefix(_EVALUATION), value)
         for path, value in _leaves(metrics)
-        if path.startswith(_EVALUATION)
+        if path.startswith(_EVALUATION) and not path.startswith(_COUNTS)
     )
+
+
+def confidence_histogram(metrics: Mapping[str, Any]) -> ConfidenceHistogram | None:
+    """How sure the model was in one evaluation, over all examples of the cohort.
+
+    Args:
+      metrics: `process.next(...).metrics`.
+
+    Returns:
+      None where the evaluation did not count it, as graphs of older versions do not.
+    """
+    counts = {
+        path.removeprefix(_COUNTS): np.asarray(value)
+        for path, value in _leaves(metrics)
+        if path.startswith(_COUNTS)
+    }
+    return ConfidenceHistogram(**counts) if counts else None
 
 
 def _leaves(metrics: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tff_retail.learning.round_metrics import evaluation_metrics
+from tff_retail.learning.confidence_histogram import ConfidenceHistogram
+from tff_retail.learning.round_metrics import confidence_histogram, evaluation_metrics
 from tff_retail.program.recogniser import evaluation_state
 from tff_retail.runtime.federated_round import FederatedRound
 from tff_retail.runtime.store import Store, WorkRequest
@@ -21,13 +22,16 @@ class Evaluation:
     """How good a model is.
 
     Attributes:
-      metrics: loss, top_1, top_5 and num_examples, over every photograph once: of headquarters'
-        own test set where there is one, else of all stores.
+      metrics: loss, top_1, top_5, num_examples and ece (the expected calibration error), over
+        every photograph once: of headquarters' own test set where there is one, else of all stores.
       stores: what each store reports of itself, by name.
+      confidence: over the photographs of all stores, or of headquarters where no store has any;
+        None where it was not counted.
     """
 
     metrics: Mapping[str, float]
     stores: Mapping[str, Mapping[str, float]]
+    confidence: ConfidenceHistogram | None = None
 
     @property
     def worst_store(self) -> str | None:
@@ -114,19 +118,27 @@ class Evaluator:
         trained = dict(zip(self._training_paths, training_state, strict=True))
         state = evaluation_state(self._round.state_paths, self._first, trained)
         request = WorkRequest("evaluate", round_num, self._seed, self._round.broadcast(state))
-        metrics, reports = self._over(self._stores, request, state)
+        sums, reports = self._over(self._stores, request, state)
+        confidence = confidence_histogram(sums) if self._stores else None
         if self._headquarters is not None:
-            metrics, _ = self._over([self._headquarters], request, state)
-        return Evaluation(metrics=metrics, stores=reports)
+            sums, _ = self._over([self._headquarters], request, state)
+            confidence = confidence or confidence_histogram(sums)
+        return Evaluation(metrics=_numbers(sums), stores=reports, confidence=confidence)
 
     def _over(
         self, stores: Sequence[Store], request: WorkRequest, state: list[np.ndarray]
-    ) -> tuple[dict[str, float], dict[str, Mapping[str, float]]]:
+    ) -> tuple[Mapping[str, np.ndarray], dict[str, Mapping[str, float]]]:
         collection = self._round.collect(stores, request)
         result = self._round.update(state, collection)
-        metrics = {
-            name: np.asarray(value).item()
-            for name, value in evaluation_metrics(result.metrics).items()
-        }
         reports = {outcome.store: outcome.report for outcome in collection.outcomes}
-        return metrics, reports
+        return result.metrics, reports
+
+
+def _numbers(metrics: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The numbers of an evaluation, with the calibration error where it was counted."""
+    numbers = {
+        name: np.asarray(value).item() for name, value in evaluation_metrics(metrics).items()
+    }
+    counted = confidence_histogram(metrics)
+    error = counted.expected_calibration_error if counted else None
+    return numbers if error is None else {**numbers, "ece": error}

@@ -8,6 +8,8 @@ import numpy as np
 
 from datasets.chain import open_chain
 from datasets.evaluation_set import open_evaluation_set
+from datasets.photograph_index import INDEX_FILE, PhotographIndex
+from datasets.store_listing import printable
 from datasets.store_photographs import StorePhotographs
 from tff_retail.config import ConfigurationError, DataConfig
 
@@ -30,6 +32,34 @@ class EvaluationPhotographs:
     parts: Sequence[tuple[StorePhotographs, str]]
     unknown_labels: Mapping[str, int]
     notices: tuple[str, ...]
+
+    def take(self, positions: np.ndarray) -> np.ndarray:
+        """Some images, uint8 [n, S, S, 3], by their positions in the order of the batches."""
+        images = []
+        for position in positions:
+            store, split, index = self._find(int(position))
+            images.append(np.asarray(store.load(split).features[index]))
+        return np.stack(images)
+
+    def names(self, positions: np.ndarray) -> list[tuple[str, str]]:
+        """Store and path within it of some photographs; without a file, its content's SHA-256."""
+        paths: dict[str, Mapping[str, str]] = {}
+        names = []
+        for position in positions:
+            store, split, index = self._find(int(position))
+            if store.name not in paths:
+                paths[store.name] = PhotographIndex(store.cache_dir / INDEX_FILE).paths()
+            key = store.digests(split)[index].tobytes().hex()
+            names.append((store.name, printable(paths[store.name].get(key, key))))
+        return names
+
+    def _find(self, position: int) -> tuple[StorePhotographs, str, int]:
+        for store, split in self.parts:
+            count = store.num_examples(split)
+            if position < count:
+                return store, split, position
+            position -= count
+        raise IndexError("the position must be of a photograph, found one beyond the last")
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Images uint8 [b, S, S, 3] and their labels, int32 [b]."""

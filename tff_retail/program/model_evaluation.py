@@ -9,12 +9,41 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tff_retail.config import ConfigurationError
+from tff_retail.learning.confidence_histogram import ConfidenceHistogram, count_confidence
 
 if TYPE_CHECKING:
     from tff_retail.program.released_model import ReleasedModel
 
 # A probability of 0 for the right label would make the loss infinite; float32 ends near 1e-38.
 _LEAST_PROBABILITY = 1e-7
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+    """What the model said of every photograph, in the order of the batches, n of them.
+
+    Attributes:
+      wanted: int [n], the right labels; -1 where the model has no such label.
+      given: int [n], the labels of the best probability.
+      confidence: float32 [n], that probability.
+    """
+
+    wanted: np.ndarray
+    given: np.ndarray
+    confidence: np.ndarray
+
+    @property
+    def is_known(self) -> np.ndarray:
+        """bool [n], whether the model has the photograph's label."""
+        return self.wanted >= 0
+
+    @property
+    def is_right(self) -> np.ndarray:
+        """bool [n]."""
+        return self.wanted == self.given
+
+
+_NO_ANSWERS = Answers(np.zeros(0, int), np.zeros(0, int), np.zeros(0, np.float32))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -27,6 +56,7 @@ class ModelEvaluation:
       num_top_5: photographs whose label is among the five best.
       loss: mean cross-entropy in nats.
       unknown_labels: photographs left out because the model has no such label, by label.
+      answers: of the photographs in the batches, those of other labels among them.
     """
 
     labels: tuple[str, ...]
@@ -34,6 +64,7 @@ class ModelEvaluation:
     num_top_5: int
     loss: float
     unknown_labels: Mapping[str, int]
+    answers: Answers = _NO_ANSWERS
 
     @property
     def num_examples(self) -> int:
@@ -49,6 +80,12 @@ class ModelEvaluation:
     def top_5(self) -> float:
         """Share whose label is among the five best."""
         return self.num_top_5 / self.num_examples
+
+    @property
+    def confidence(self) -> ConfidenceHistogram:
+        """How sure the model is of photographs whose label it knows."""
+        answers, is_known = self.answers, self.answers.is_known
+        return count_confidence(answers.confidence[is_known], answers.is_right[is_known])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,12 +137,15 @@ def evaluate_model(
     confusion = np.zeros((len(of_model), len(of_model)), np.int64)
     unknown = Counter(unknown_labels)
     num_top_5, loss = 0, 0.0
+    answers = [_NO_ANSWERS]
     for images, found in batches:
         is_known = positions[found] >= 0
         unknown.update(labels[label] for label in found[~is_known])
-        probabilities = model.predict(images[is_known])
-        wanted = positions[found[is_known]]
-        np.add.at(confusion, (wanted, probabilities.argmax(axis=1)), 1)
+        probabilities = model.predict(images)
+        given, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
+        answers.append(Answers(positions[found], given, confidence))
+        wanted, probabilities = positions[found[is_known]], probabilities[is_known]
+        np.add.at(confusion, (wanted, given[is_known]), 1)
         of_wanted = probabilities[np.arange(len(wanted)), wanted]
         num_top_5 += int(np.sum(np.sum(probabilities > of_wanted[:, None], axis=1) < 5))
         loss -= float(np.sum(np.log(np.maximum(of_wanted, _LEAST_PROBABILITY))))
@@ -115,7 +155,9 @@ def evaluate_model(
             "--model must know labels of the photographs, found photographs only of "
             f"{_names(unknown)}, while it knows {_names(model.labels)}; name the right model"
         )
-    return ModelEvaluation(model.labels, confusion, num_top_5, loss / total, dict(unknown))
+    return ModelEvaluation(
+        model.labels, confusion, num_top_5, loss / total, dict(unknown), _joined(answers)
+    )
 
 
 def label_results(evaluation: ModelEvaluation) -> list[LabelResult]:
@@ -151,6 +193,15 @@ def worst_confusions(evaluation: ModelEvaluation, *, limit: int = 10) -> list[Co
         for row, column in pairs
         if wrong[row, column]
     ]
+
+
+def _joined(answers: Sequence[Answers]) -> Answers:
+    return Answers(
+        *(
+            np.concatenate([getattr(part, field.name) for part in answers])
+            for field in dataclasses.fields(Answers)
+        )
+    )
 
 
 def _names(labels: Iterable[str]) -> str:

@@ -33,10 +33,12 @@ class Baseline:
     Attributes:
       metrics: `top_1` in [0, 1] and `loss` of the best model.
       round_num: the round whose epochs it was best after.
+      curve: (round, `top_1` after it) of every evaluation, the last round's last.
     """
 
     metrics: Mapping[str, float]
     round_num: int
+    curve: Sequence[tuple[int, float]] = ()
 
 
 class PooledExamples:
@@ -103,6 +105,7 @@ def train_pooled(
     )
     rate = build_learning_rate(learning, rounds)
     best: Baseline | None = None
+    curve: list[tuple[int, float]] = []
     for round_num in range(1, rounds + 1):
         optimizer.learning_rate = float(rate(tf.constant(round_num - 1)))
         batches = _batches(train, pipeline, seed=seed, round_num=round_num, name=name)
@@ -111,10 +114,11 @@ def train_pooled(
         if round_num % eval_every and round_num != rounds:
             continue
         metrics = _evaluate(model, validation, pipeline.feature, on_batch)
+        curve.append((round_num, metrics["top_1"]))
         if best is None or is_better(metrics, best.metrics):
             best = Baseline(metrics, round_num)
     assert best is not None  # the last round is always evaluated
-    return best
+    return dataclasses.replace(best, curve=tuple(curve))
 
 
 class _BeforeBatch(tf.keras.callbacks.Callback):

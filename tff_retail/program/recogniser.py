@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+import tensorflow_federated as tff
 
 from datasets.example_pipeline import ExamplePipeline
 from tff_retail.config import ModelConfig, RunConfig
@@ -21,6 +22,7 @@ from tff_retail.learning.fed_eval import build_fed_eval
 from tff_retail.learning.functional_model import build_functional_model
 from tff_retail.learning.initial_weights import initial_weights
 from tff_retail.learning.loss import build_loss
+from tff_retail.learning.loss_scale import loss_scale
 from tff_retail.learning.metrics import build_metrics
 from tff_retail.learning.models.keras_model import build_backbone, build_head, build_keras_model
 from tff_retail.learning.weight_order import join_weights
@@ -58,6 +60,9 @@ class FrozenBackbone:
 class Recogniser:
     """The graphs of a run and the data they take.
 
+    Training, and the features of a frozen backbone, are computed in `config.learning.precision`;
+    evaluation in float32, since it measures the model that is released.
+
     Attributes:
       config: of the run.
       labels: of the chain.
@@ -74,7 +79,8 @@ class Recogniser:
 
     def trained_model(self) -> tf.keras.Model:
         """The Keras model that is trained: the whole network, or the head."""
-        return _trained_model_fn(self.config, len(self.labels))()
+        precision = self.config.learning.precision
+        return _trained_model_fn(self.config, len(self.labels), precision)()
 
     def trained_weights(self, state: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """The trained model's weights in a server state, in `keras_model.weights` order.
@@ -162,7 +168,7 @@ def make_recogniser(
         say("compiling the round: once for this run, kept in its directory")
         weights = initial_weights(config.model, num_labels, config.schedule.seed)
         if config.model.freeze_backbone:
-            backbone = _compile_backbone(config.model, weights)
+            backbone = _compile_backbone(config, weights)
             weights = weights[len(backbone.weights) :]
             _save_backbone(backbone, folder)
         forms = _compile(config, num_labels, pipelines, weights)
@@ -177,24 +183,32 @@ def _compile(
     pipelines: Mapping[str, ExamplePipeline],
     weights: Sequence[np.ndarray],
 ) -> dict[str, RoundForm]:
-    model = build_functional_model(
-        _trained_model_fn(config, num_labels),
-        initial_weights=weights,
-        loss=build_loss(config.learning, num_labels),
-        input_spec=pipelines["train"].element_spec(),
-        metrics=build_metrics(num_labels),
-    )
-    train = build_fed_avg(model, config.learning, config.schedule.rounds)
-    evaluate = build_fed_eval(model)
+    def build(precision: str) -> tff.learning.models.FunctionalModel:
+        return build_functional_model(
+            _trained_model_fn(config, num_labels, precision),
+            initial_weights=weights,
+            loss=build_loss(config.learning, num_labels),
+            input_spec=pipelines["train"].element_spec(),
+            metrics=build_metrics(num_labels),
+            loss_scale=loss_scale(precision),
+        )
+
+    trained = build(config.learning.precision)
+    is_released = config.learning.precision == "float32"
+    train = build_fed_avg(trained, config.learning, config.schedule.rounds)
+    evaluate = build_fed_eval(trained if is_released else build("float32"))
     return {
         "train": compile_round_form(train.initialize, train.next),
         "evaluate": compile_round_form(evaluate.initialize, evaluate.next),
     }
 
 
-def _compile_backbone(model: ModelConfig, weights: Sequence[np.ndarray]) -> FrozenBackbone:
+def _compile_backbone(config: RunConfig, weights: Sequence[np.ndarray]) -> FrozenBackbone:
+    model = config.model
     pipeline = _photograph_pipeline(model)
-    work = compile_part(build_feature_computation(model, pipeline.element_spec()))
+    work = compile_part(
+        build_feature_computation(model, pipeline.element_spec(), config.learning.precision)
+    )
     return FrozenBackbone(work, weights[: len(build_backbone(model).weights)], pipeline)
 
 
@@ -214,10 +228,12 @@ def _photograph_pipeline(model: ModelConfig) -> ExamplePipeline:
     )
 
 
-def _trained_model_fn(config: RunConfig, num_labels: int) -> Callable[[], tf.keras.Model]:
+def _trained_model_fn(
+    config: RunConfig, num_labels: int, precision: str
+) -> Callable[[], tf.keras.Model]:
     def build() -> Any:
         if not config.model.freeze_backbone:
-            return build_keras_model(config.model, num_labels)
+            return build_keras_model(config.model, num_labels, precision)
         num_features = int(build_backbone(config.model).output_shape[-1])
         return build_head(config.model, num_features, num_labels)
 

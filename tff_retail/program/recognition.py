@@ -26,20 +26,34 @@ class Recognition:
       path: the photograph.
       best: the best labels with their scores, best first; empty where it can't be read.
       error: why it can't be read, or None.
+      is_unknown: whether the best score is below the threshold, so that the photograph rather
+        shows none of the products that the model knows.
     """
 
     path: str
     best: tuple[tuple[str, float], ...]
     error: str | None = None
+    is_unknown: bool = False
 
 
 def recognize_photographs(
-    model: "ReleasedModel", paths: Sequence[str], *, top_k: int = 1
+    model: "ReleasedModel",
+    paths: Sequence[str],
+    *,
+    top_k: int = 1,
+    unknown_threshold: float | None = None,
 ) -> Iterator[Recognition]:
     """One recognition for each path, in the same order; unreadable photographs do not stop it.
 
     Every photograph is resized exactly as the model was trained.
+
+    Args:
+      model: names the products.
+      paths: of photographs.
+      top_k: labels to name for each.
+      unknown_threshold: in [0, 1]; by default the model's own, and 0 where it has none.
     """
+    threshold = model.unknown_threshold if unknown_threshold is None else unknown_threshold
 
     def decode(path: str) -> np.ndarray | str:
         try:
@@ -50,7 +64,10 @@ def recognize_photographs(
     batches = [paths[start : start + _BATCH_SIZE] for start in range(0, len(paths), _BATCH_SIZE)]
     with concurrent.futures.ThreadPoolExecutor(_NUM_DECODERS) as decoders:
         for batch in batches:
-            yield from _recognize_batch(model, batch, list(decoders.map(decode, batch)), top_k)
+            decoded = list(decoders.map(decode, batch))
+            for recognition in _recognize_batch(model, batch, decoded, top_k):
+                is_unknown = recognition.error is None and recognition.best[0][1] < (threshold or 0)
+                yield dataclasses.replace(recognition, is_unknown=is_unknown)
 
 
 def _recognize_batch(

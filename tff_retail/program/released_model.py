@@ -5,7 +5,8 @@
     saved_model.pb, variables/   runs with `tf.saved_model.load` alone, without this package
     assets/labels.txt            the labels, one a line
     weights.npz                  the weights in the order of the Keras model, for training on
-    model.json                   configuration, labels, versions and where it comes from
+    model.json                   configuration, labels, versions and where it comes from;
+                                 metadata.unknown_threshold: see `ReleasedModel`
 """
 
 import dataclasses
@@ -29,7 +30,7 @@ from tff_retail.program.model_folder import (
     unreadable_model,
 )
 from tff_retail.program.serving_signature import build_serving_module
-from tff_retail.program.tflite_file import open_tflite_file
+from tff_retail.program.tflite_file import open_tflite_file, read_tflite_description
 
 # Images a call: enough to keep two cores busy, little enough for a small machine at 1024².
 _BATCH_SIZE = 32
@@ -43,11 +44,14 @@ class ReleasedModel:
       labels: names by label index.
       image_size: S, height and width in pixels of the images it takes.
       predict: images uint8 [n, S, S, 3] → probabilities float32 [n, len(labels)].
+      unknown_threshold: a photograph whose best probability is below it rather shows none of the
+        labels; None of models that were trained before there was one.
     """
 
     labels: tuple[str, ...]
     image_size: int
     predict: Callable[[np.ndarray], np.ndarray]
+    unknown_threshold: float | None = None
 
 
 def save_released_model(
@@ -95,7 +99,8 @@ def load_released_model(path: pathlib.Path | str) -> ReleasedModel:
     """
     found = find_model(path)
     if found.suffix == ".tflite":
-        return ReleasedModel(*open_tflite_file(found))
+        threshold = _unknown_threshold(read_tflite_description(found))
+        return ReleasedModel(*open_tflite_file(found), unknown_threshold=threshold)
     return _open_saved_model(found)
 
 
@@ -185,4 +190,10 @@ def _open_saved_model(folder: pathlib.Path) -> ReleasedModel:
         empty = np.zeros((0, len(labels)), np.float32)
         return np.concatenate([empty, *(part["probabilities"].numpy() for part in parts)])
 
-    return ReleasedModel(labels, int(description["model"]["image_size"]), predict)
+    image_size = int(description["model"]["image_size"])
+    return ReleasedModel(labels, image_size, predict, _unknown_threshold(description))
+
+
+def _unknown_threshold(description: Mapping[str, Any]) -> float | None:
+    threshold = description.get("metadata", {}).get("unknown_threshold")
+    return None if threshold is None else float(threshold)

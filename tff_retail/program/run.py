@@ -1,6 +1,7 @@
 """A whole run: open the chain, compile or load the round, train, compare, release."""
 
 import functools
+import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -14,26 +15,22 @@ from tff_retail.program.best_weights import BestWeights
 from tff_retail.program.checkpoints import Checkpoints, Progress
 from tff_retail.program.console import RoundConsole, open_console
 from tff_retail.program.disk_room import explaining_full_disk
+from tff_retail.program.engine import Engine, Headquarters
 from tff_retail.program.evaluation import Evaluator
 from tff_retail.program.fitted_schedule import fit_schedule
 from tff_retail.program.manifest import make_manifest
 from tff_retail.program.metric_files import MetricFiles
-from tff_retail.program.pooled_training import PooledExamples
+from tff_retail.program.model_release import release_models
+from tff_retail.program.precision_notice import precision_notice
 from tff_retail.program.recogniser import Recogniser, make_recogniser
-from tff_retail.program.released_model import save_released_model
 from tff_retail.program.run_directory import RunDirectory
 from tff_retail.program.run_pictures import draw_run
-from tff_retail.program.simulated_chain import SimulatedChain
 from tff_retail.program.start_check import check_before_start
 from tff_retail.program.summary import make_summary
 from tff_retail.program.training_run import Trained, TrainingRun
 from tff_retail.runtime.context import install_context
 from tff_retail.runtime.federated_round import FederatedRound
-from tff_retail.runtime.plain_collector import PlainCollector
-from tff_retail.runtime.tensorflow_settings import (
-    apply_tensorflow_settings,
-    default_parallel_stores,
-)
+from tff_retail.runtime.ray_cluster import RayCluster
 
 _MANY_LOCAL_EPOCHS = 5
 
@@ -51,6 +48,7 @@ def run(config: RunConfig, *, console: RoundConsole | None = None) -> dict[str, 
     Raises:
       ConfigurationError: a setting, a folder or the data breaks its rule.
       QuorumMissed: too few stores gave a result, again and again.
+      WorkersLost: with `--engine=ray`, the cluster lost its workers, again and again.
     """
     console = console or open_console()
     check_before_start(config)
@@ -73,48 +71,72 @@ class _Run:
         self._config = config
         self._directory = directory
         self._console = console
-        self._devices = apply_tensorflow_settings(config.runtime, seed=config.schedule.seed)
-        self._parallel = default_parallel_stores(config.runtime, len(self._devices))
+        self._headquarters = Headquarters(config.runtime, seed=config.schedule.seed)
+        self._parallel = self._headquarters.parallel
         install_context(parallel_stores=self._parallel)
+        # A GPU trains few stores side by side, but every core decodes photographs.
+        cores = len(os.sched_getaffinity(0))
+        self._decoding_threads = config.runtime.parallel_stores or cores
 
     def run(self) -> dict[str, Any]:
         """From photographs to a model."""
-        self._say_promises()
+        with self._headquarters.cluster() as cluster:
+            return self._run(cluster)
+
+    def _run(self, cluster: RayCluster | None) -> dict[str, Any]:
         chain = self._open_chain()
-        headquarters = self._open_headquarters(chain.labels)
-        measured_on = _measured_on(chain, headquarters)
+        test_set = self._open_test_set(chain.labels)
+        measured_on = _measured_on(chain, test_set)
         recogniser = self._make_recogniser(chain.labels)
-        simulated = SimulatedChain(recogniser, self._devices)
+        engine = self._headquarters.engine(
+            recogniser,
+            [*chain.stores, *([test_set] if test_set else [])],
+            cluster,
+            say=self._console.say,
+        )
         try:
-            trained = self._train(chain, headquarters, recogniser, simulated)
-            baselines = self._compare(chain, measured_on, recogniser, simulated, trained)
-            self._release(recogniser, trained)
+            self._say_promises(engine.devices)
+            evaluator = self._evaluator(chain, test_set, recogniser, engine)
+            trained = self._train(chain, evaluator, recogniser, engine)
+            baselines = self._compare(chain, measured_on, recogniser, engine, trained)
+            confidence = release_models(
+                self._directory.path,
+                recogniser,
+                trained,
+                best_weights=self._best_weights,
+                evaluator=evaluator,
+            )
         finally:
-            simulated.close()
+            engine.close()
         summary = make_summary(
             recogniser=recogniser,
             trained=trained,
             num_stores=len(chain.stores),
-            parallel_stores=self._parallel,
-            devices=self._devices,
+            parallel_stores=engine.parallel_stores,
+            devices=engine.devices,
             baselines=baselines,
+            confidence=confidence,
         )
         draw_run(
             self._directory.path,
             measured_on,
             label_names=chain.labels,
             baselines=baselines,
+            confidence=confidence,
             seed=self._config.schedule.seed,
         )
         self._directory.write_json("summary.json", summary)
         return summary
 
-    def _say_promises(self) -> None:
+    def _say_promises(self, devices: list[str]) -> None:
         config = self._config
-        if self._devices != [""] and not config.runtime.deterministic:
+        if devices != [""] and not config.runtime.deterministic:
             self._console.say(
                 "on a GPU without --deterministic this run repeats to tolerance, not bit for bit"
             )
+        notice = precision_notice(config.learning.precision, devices)
+        if notice is not None:
+            self._console.say(notice)
         if config.learning.local_epochs > _MANY_LOCAL_EPOCHS:
             self._console.say(
                 f"--local_epochs={config.learning.local_epochs} is above {_MANY_LOCAL_EPOCHS}: "
@@ -127,7 +149,7 @@ class _Run:
             config.data,
             config.model.image_size,
             on_progress=functools.partial(self._console.progress, "preparing photographs"),
-            workers=self._parallel,
+            workers=self._decoding_threads,
         )
         self._console.close()
         for notice in chain.report.notices:
@@ -156,16 +178,13 @@ class _Run:
     def _train(
         self,
         chain: Chain,
-        headquarters: StorePhotographs | None,
+        evaluator: Evaluator | None,
         recogniser: Recogniser,
-        simulated: SimulatedChain,
+        engine: Engine,
     ) -> Trained:
         schedule = fit_schedule(self._config.schedule, len(chain.stores), say=self._console.say)
-        training = self._round(recogniser, "train")
+        training = FederatedRound(recogniser.forms["train"], engine.collector("train"))
         first = training.initial_state()
-        evaluator = self._evaluator(
-            chain, headquarters, recogniser, simulated, training.state_paths
-        )
         with Checkpoints(self._directory.path / "checkpoints") as checkpoints:
             state, progress = checkpoints.load_latest(first) or (first, Progress())
             if progress.round_num:
@@ -174,7 +193,7 @@ class _Run:
                 return TrainingRun(
                     schedule=schedule,
                     federated_round=training,
-                    stores=[simulated.store(photographs) for photographs in chain.stores],
+                    stores=[engine.store(photographs) for photographs in chain.stores],
                     evaluator=evaluator,
                     console=self._console,
                 ).train(
@@ -188,31 +207,32 @@ class _Run:
     def _evaluator(
         self,
         chain: Chain,
-        headquarters: StorePhotographs | None,
+        test_set: StorePhotographs | None,
         recogniser: Recogniser,
-        simulated: SimulatedChain,
-        training_paths: list[str],
+        engine: Engine,
     ) -> Evaluator | None:
         stores = [
-            simulated.store(photographs)
+            engine.store(photographs)
             for photographs in chain.stores
             if photographs.num_examples("validation")
         ]
-        if not stores and headquarters is None:
+        if not stores and test_set is None:
             self._console.say(
                 "no store has photographs to evaluate on, so the last model is taken; set "
                 "--eval_dir or a larger --validation_fraction"
             )
             return None
         return Evaluator(
-            federated_round=self._round(recogniser, "evaluate"),
-            training_paths=training_paths,
+            federated_round=FederatedRound(
+                recogniser.forms["evaluate"], engine.collector("evaluate")
+            ),
+            training_paths=[leaf.path for leaf in recogniser.forms["train"].initialize.result],
             stores=stores,
-            headquarters=None if headquarters is None else simulated.store(headquarters),
+            headquarters=None if test_set is None else engine.store(test_set),
             seed=self._config.schedule.seed,
         )
 
-    def _open_headquarters(self, labels: tuple[str, ...]) -> StorePhotographs | None:
+    def _open_test_set(self, labels: tuple[str, ...]) -> StorePhotographs | None:
         data = self._config.data
         if data.eval_dir is None:
             return None
@@ -221,12 +241,8 @@ class _Run:
             labels,
             self._config.model.image_size,
             data.cache_dir,
-            workers=self._parallel,
+            workers=self._decoding_threads,
         )
-
-    def _round(self, recogniser: Recogniser, role: str) -> FederatedRound:
-        form = recogniser.forms[role]
-        return FederatedRound(form, PlainCollector(form, parallel_stores=self._parallel))
 
     @property
     def _best_weights(self) -> BestWeights:
@@ -237,7 +253,7 @@ class _Run:
         chain: Chain,
         measured_on: Sequence[StorePhotographs],
         recogniser: Recogniser,
-        simulated: SimulatedChain,
+        engine: Engine,
         trained: Trained,
     ) -> dict[str, Any]:
         if not (self._config.compare_central or self._config.compare_local):
@@ -245,22 +261,14 @@ class _Run:
         if not measured_on:
             self._console.say("there is nothing to measure baselines on, so none is trained")
             return {}
-        training = self._round(recogniser, "train")
-        first = dict(zip(training.state_paths, training.initial_state(), strict=True))
-
-        def loads(stores: Sequence[StorePhotographs], split: str) -> dict[str, Any]:
-            return {
-                store.name: functools.partial(simulated.examples(store).load, split)
-                for store in stores
-            }
-
+        initial = FederatedRound(recogniser.forms["train"], engine.collector("train"))
+        first = dict(zip(initial.state_paths, initial.initial_state(), strict=True))
         results = train_baselines(
-            recogniser,
-            first_weights=recogniser.trained_weights(first),
-            train=loads(chain.stores, "train"),
-            validation=PooledExamples(list(loads(measured_on, "validation").values())),
+            self._config,
+            engine.baselines(recogniser.trained_weights(first)),
+            stores={store.name: store.num_examples("train") for store in chain.stores},
+            measure_on=[engine.number(photographs) for photographs in measured_on],
             rounds=trained.progress.round_num,
-            parallel=self._parallel,
             directory=self._directory,
             say=self._console.say,
             on_progress=functools.partial(self._console.progress, "training baselines"),
@@ -268,32 +276,11 @@ class _Run:
         self._console.close()
         return results
 
-    def _release(self, recogniser: Recogniser, trained: Trained) -> None:
-        progress = trained.progress
-        last = progress.round_num
-        best = trained.state
-        if progress.best_round not in (0, last):
-            best = self._best_weights.load(progress.best_round)
-        training = self._round(recogniser, "train")
-        for name, state, round_num in (
-            ("model", best, progress.best_round or last),
-            ("model_last", trained.state, last),
-        ):
-            leaves = dict(zip(training.state_paths, state, strict=True))
-            weights = recogniser.whole_weights(recogniser.trained_weights(leaves))
-            save_released_model(
-                self._directory.path / name,
-                model_config=self._config.model,
-                labels=recogniser.labels,
-                weights=weights,
-                metadata={"round": round_num, "rounds": last},
-            )
 
-
-def _measured_on(chain: Chain, headquarters: StorePhotographs | None) -> list[StorePhotographs]:
+def _measured_on(chain: Chain, test_set: StorePhotographs | None) -> list[StorePhotographs]:
     """Whose validation photographs models are measured on."""
-    if headquarters is not None:
-        return [headquarters]
+    if test_set is not None:
+        return [test_set]
     return [store for store in chain.stores if store.num_examples("validation")]
 
 

@@ -19,8 +19,15 @@ from typing import Any
 from datasets.private_files import FileLock
 from tff_retail.config import ConfigurationError, RunConfig
 
-# What may differ between two starts of one run: it changes neither the model nor the metrics.
-_FREE = {"output_dir", "runtime.parallel_stores", "data.cache_dir"}
+# What may differ between two starts of one run: it changes neither the weights nor the metrics.
+_FREE = {
+    "output_dir",
+    "runtime.parallel_stores",
+    "runtime.engine",
+    "runtime.ray_address",
+    "data.cache_dir",
+    "unknown_share",
+}
 
 
 class RunDirectory:

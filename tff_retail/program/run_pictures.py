@@ -1,4 +1,4 @@
-"""The pictures of a run: its curves, and photographs with what the model says of them."""
+"""The pictures of a run: its curves, how sure it is, and what it says of photographs."""
 
 import functools
 import pathlib
@@ -9,9 +9,11 @@ import numpy as np
 
 from datasets.store_photographs import StorePhotographs
 from tff_retail.program.curves_picture import write_curves
+from tff_retail.program.model_release import ReleasedConfidence
 from tff_retail.program.pooled_training import PooledExamples
 from tff_retail.program.predictions_picture import write_predictions
 from tff_retail.program.released_model import load_released_model
+from tff_retail.program.reliability_picture import write_reliability
 
 _PICTURED = 24
 
@@ -22,15 +24,19 @@ def draw_run(
     *,
     label_names: Sequence[str],
     baselines: Mapping[str, Any],
+    confidence: ReleasedConfidence,
     seed: int,
 ) -> None:
-    """Writes `curves.png` and, where there are photographs to show, `predictions.png`.
+    """Writes `curves.png` and, as far as there are photographs, the other pictures.
+
+    These are `reliability.png`, drawn from the stores' sums alone, and `predictions.png`.
 
     Args:
       folder: the run directory, with its metrics and models.
       measured_on: whose validation photographs are shown.
       label_names: of the chain.
       baselines: `central_accuracy` and `local_accuracy`, where they are known.
+      confidence: of the released model.
       seed: chooses the photographs.
     """
     write_curves(
@@ -39,6 +45,12 @@ def draw_run(
         central_accuracy=baselines.get("central_accuracy"),
         local_accuracy=baselines.get("local_accuracy"),
     )
+    if confidence.histogram is not None and confidence.ece is not None:
+        write_reliability(
+            confidence.histogram,
+            folder / "reliability.png",
+            unknown_threshold=confidence.unknown_threshold,
+        )
     if not measured_on:
         return
     pooled = PooledExamples([functools.partial(store.load, "validation") for store in measured_on])

@@ -50,16 +50,20 @@ class SimulatedChain:
     Args:
       recogniser: whose graphs they run.
       devices: what sessions are spread over, such as `['/GPU:0', '/GPU:1']`.
+      have_own_cores: whether as many stores as there are cores work side by side.
     """
 
-    def __init__(self, recogniser: Recogniser, devices: Sequence[str]) -> None:
+    def __init__(
+        self, recogniser: Recogniser, devices: Sequence[str], *, have_own_cores: bool = False
+    ) -> None:
         self._recogniser = recogniser
         self._features = None
         if recogniser.backbone is not None:
             self._features = StoredFeatures(recogniser.backbone, devices)
         reports = {"train": lambda outputs: {}, "evaluate": local_metrics}
         self._roles = {
-            role: Role(_pool(recogniser, role, devices), report) for role, report in reports.items()
+            role: Role(_pool(recogniser, role, devices, have_own_cores), report)
+            for role, report in reports.items()
         }
 
     def store(self, photographs: StorePhotographs) -> SimulatedStore:
@@ -100,9 +104,7 @@ class StoredFeatures:
             digest.update(np.ascontiguousarray(weight).tobytes())
         self._digest = digest.hexdigest()
         self._sessions = SessionPool(
-            lambda number: PartSession(
-                backbone.work, [backbone.pipeline], device=devices[number % len(devices)]
-            )
+            lambda device: PartSession(backbone.work, [backbone.pipeline], device=device), devices
         )
 
     def load(self, photographs: StorePhotographs, split: str) -> Examples:
@@ -129,9 +131,13 @@ class StoredFeatures:
         return features
 
 
-def _pool(recogniser: Recogniser, role: str, devices: Sequence[str]) -> SessionPool:
+def _pool(
+    recogniser: Recogniser, role: str, devices: Sequence[str], have_own_cores: bool
+) -> SessionPool:
     work = recogniser.forms[role]["work"]
     pipeline = recogniser.pipelines[role]
-    return SessionPool(
-        lambda number: PartSession(work, [pipeline], device=devices[number % len(devices)])
-    )
+
+    def make(device: str) -> PartSession:
+        return PartSession(work, [pipeline], device=device, has_own_core=have_own_cores)
+
+    return SessionPool(make, devices)

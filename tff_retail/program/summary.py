@@ -5,6 +5,7 @@ import os
 import platform
 from typing import Any
 
+from tff_retail.program.model_release import ReleasedConfidence
 from tff_retail.program.recogniser import Recogniser
 from tff_retail.program.training_run import Trained
 
@@ -19,10 +20,12 @@ def make_summary(
     parallel_stores: int,
     devices: list[str],
     baselines: dict[str, Any],
+    confidence: ReleasedConfidence,
 ) -> dict[str, Any]:
     """The summary as JSON values.
 
-    `eval_accuracy` and `eval_loss` are of the model in `model/`; `images_per_second` is training
+    `eval_accuracy` and `eval_loss` are of the model in `model/`, and so is `confidence`, always
+    over the stores' validation photographs where they have any; `images_per_second` is training
     images over the time of training rounds, the first round of each start left out.
     """
     progress = trained.progress
@@ -35,7 +38,9 @@ def make_summary(
         "eval_accuracy": progress.best_metrics.get("top_1"),
         "eval_loss": progress.best_metrics.get("loss"),
         "eval_top_5": progress.best_metrics.get("top_5"),
+        "eval_ece": progress.best_metrics.get("ece"),
         "eval_examples": progress.best_metrics.get("num_examples"),
+        "confidence": confidence.to_json(),
         **baselines,
         "num_stores": num_stores,
         "num_labels": len(recogniser.labels),

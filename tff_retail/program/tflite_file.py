@@ -71,6 +71,16 @@ def open_tflite_file(
     return labels, shape[1], predict
 
 
+def read_tflite_description(path: pathlib.Path) -> dict[str, Any]:
+    """What `write_tflite_file` was told of a model; nothing for files from elsewhere."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            description = json.loads(archive.read(_DESCRIPTION))
+    except (OSError, zipfile.BadZipFile, KeyError, ValueError):
+        return {}
+    return description if isinstance(description, dict) else {}
+
+
 def _interpreter(path: pathlib.Path, num_threads: int | None) -> tf.lite.Interpreter:
     if not path.is_file():
         raise ConfigurationError(
@@ -104,11 +114,8 @@ def _read_labels(path: pathlib.Path, *, num_labels: int) -> tuple[str, ...]:
 
 
 def _labels_inside(path: pathlib.Path) -> tuple[str, ...] | None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return tuple(json.loads(archive.read(_DESCRIPTION))["labels"])
-    except (zipfile.BadZipFile, KeyError, ValueError):
-        return None
+    description = read_tflite_description(path)
+    return tuple(description["labels"]) if "labels" in description else None
 
 
 def _labels_beside(path: pathlib.Path) -> tuple[str, ...] | None:

@@ -8,7 +8,7 @@ import itertools
 import textwrap
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from tff_retail.runtime.round_form import RoundForm, compile_part, compile_round
 from tff_retail.runtime.session_pool import SessionPool
 from tff_retail.runtime.store import Store, StoreFailed, WorkRequest, WorkResult
 from tff_retail.runtime.store_in_round import StoreInRound
+from tff_retail.runtime.tensorflow_settings import is_cpu, parallel_stores_at_end
 from tff_retail.runtime.typed_leaves import leaf_types, leaves_of, value_of
 
 _WHAT_RUNS = (
@@ -40,6 +41,8 @@ class RoundFormContext(tff.framework.SyncContext):
 
     Args:
       parallel_stores: stores trained side by side.
+      devices: what they are spread over, such as `['/GPU:0', '/GPU:1']`; '' leaves the choice to
+        TensorFlow.
       stores: what a `StoreInRound` can name: each a `Store` or a `tf.data.Dataset`.
       roles: what a `Store` calls a round, by the digest of the round's `work`; see
         `RoundForm.digests`. A round that is not in it is the role `train`.
@@ -50,11 +53,13 @@ class RoundFormContext(tff.framework.SyncContext):
         self,
         *,
         parallel_stores: int = 1,
+        devices: Sequence[str] = ("",),
         stores: Mapping[str, Store | tf.data.Dataset] | None = None,
         roles: Mapping[str, str] | None = None,
         seed: int = 0,
     ) -> None:
         self._parallel_stores = parallel_stores
+        self._devices = tuple(devices)
         self._stores = dict(stores or {})
         self._roles = dict(roles or {})
         self._seed = seed
@@ -90,6 +95,7 @@ class RoundFormContext(tff.framework.SyncContext):
             form,
             signature,
             parallel_stores=self._parallel_stores,
+            devices=self._devices,
             stores=self._stores,
             role=role,
             seed=self._seed,
@@ -110,7 +116,7 @@ class _LocalCall:
         if any(leaf.is_sequence for leaf in part.result):
             raise TypeError("A result must be of tensors, found a data set.")
         self._parameter = signature.parameter
-        self._session = PartSession(part, _pipelines(signature.parameter))
+        self._session = PartSession(part, _pipelines(signature.parameter), device="")
 
     def __call__(self, arg: Any) -> list[np.ndarray]:
         if self._parameter is None:
@@ -142,13 +148,21 @@ class _Rounds:
         signature: tff.FunctionType,
         *,
         parallel_stores: int,
+        devices: Sequence[str],
         stores: Mapping[str, Store | tf.data.Dataset],
         role: str,
         seed: int,
     ) -> None:
         self._work = form["work"]
         self._state_type, self._data_type = (t.member for t in signature.parameter)
-        self._round = FederatedRound(form, PlainCollector(form, parallel_stores=parallel_stores))
+        collector = PlainCollector(
+            form,
+            parallel_stores=parallel_stores,
+            parallel_at_end=parallel_stores_at_end(parallel_stores, devices),
+        )
+        self._round = FederatedRound(form, collector)
+        self._have_own_cores = parallel_stores > 1 and is_cpu(devices)
+        self._devices = devices
         self._sessions = self._make_sessions()
         self._stores = stores
         self._role = role
@@ -188,7 +202,15 @@ class _Rounds:
         return _DatasetStore(name, client, self._data_type, self._sessions)
 
     def _make_sessions(self) -> SessionPool:
-        return SessionPool(lambda _: PartSession(self._work, _pipelines(self._data_type)))
+        def make(device: str) -> PartSession:
+            return PartSession(
+                self._work,
+                _pipelines(self._data_type),
+                device=device,
+                has_own_core=self._have_own_cores,
+            )
+
+        return SessionPool(make, self._devices)
 
 
 def _is_tensorflow(comp: tff.framework.ConcreteComputation) -> bool:

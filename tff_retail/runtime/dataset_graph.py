@@ -32,7 +32,8 @@ class DatasetGraph:
     def build(self, inputs: Mapping[str, tf.Tensor]) -> tf.data.Dataset:
         """See `Pipeline`."""
         variant = tf.raw_ops.DatasetFromGraph(graph_def=inputs["graph"])
-        return tf.data.experimental.from_variant(variant, self._element_spec)
+        dataset = tf.data.experimental.from_variant(variant, self._element_spec)
+        return dataset.with_options(_options())
 
 
 def serialize_dataset(dataset: object, sequence_type: tff.SequenceType) -> dict[str, np.ndarray]:
@@ -61,3 +62,12 @@ def serialize_dataset(dataset: object, sequence_type: tff.SequenceType) -> dict[
         external_state_policy=_IGNORE_STATE,
     )
     return {"graph": np.asarray(graph.numpy(), dtype=object)}
+
+
+def _options() -> tf.data.Options:
+    """Without what tf.data does for long-lived pipelines, for a store's lives for seconds: each
+    would pay for an optimisation of its graph and for a tuner. Their elements stay the same."""
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    options.experimental_optimization.apply_default_optimizations = False
+    return options

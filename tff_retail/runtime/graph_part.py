@@ -15,6 +15,8 @@ import tensorflow as tf
 # The protocol buffers of TFF have no public path; a graph part is one of them.
 from tensorflow_federated.proto.v0 import computation_pb2
 
+from tff_retail.runtime.function_names import name_functions_by_content
+
 _VARIANT = "variant"
 
 
@@ -50,7 +52,10 @@ class GraphPart:
 
     @classmethod
     def from_computation(cls, computation: computation_pb2.Computation) -> "GraphPart":
-        """Makes a part canonical: no debug information, no cache key, map entries in order.
+        """Makes a part canonical: what two compiles of one computation differ in is taken out.
+
+        That is debug information, the cache key, the order of map entries, and the numbers that
+        TensorFlow gives functions.
 
         Raises:
           TypeError: the computation is not a TensorFlow graph.
@@ -63,6 +68,7 @@ class GraphPart:
         clean.tensorflow.ClearField("cache_key")
         graph = _graph_def(clean)
         _clear_debug_information(graph)
+        name_functions_by_content(graph)
         clean.tensorflow.graph_def.value = graph.SerializeToString(deterministic=True)
         return cls(clean.SerializeToString(deterministic=True))
 
@@ -104,7 +110,7 @@ def _graph_def(computation: computation_pb2.Computation) -> tf.compat.v1.GraphDe
 
 
 def _clear_debug_information(graph: tf.compat.v1.GraphDef) -> None:
-    """Removes where in the source a node was made: the only thing two compiles differ in."""
+    """Removes where in the source a node was made."""
     graph.ClearField("debug_info")
     for node in graph.node:
         node.ClearField("experimental_debug_info")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+Nothing = TypeVar("Nothing")
 
 _MISSING = object()  # a subtree with no contribution
 
@@ -30,19 +31,24 @@ class MergeTree(Generic[T]):
         self._done: set[int] = set()
         self._top = max(num_leaves - 1, 0).bit_length()
 
-    def put(self, position: int, value: T) -> None:
-        """Adds the contribution of `position`.
+    def put(self, position: int, value: T, *, level: int = 0) -> None:
+        """Adds the contribution of `position`, or of a whole subtree that was folded elsewhere.
+
+        Args:
+          position: in the cohort; of a subtree its first one, a multiple of 2^level.
+          value: the contribution; of a subtree what a tree over its positions alone gives.
+          level: the subtree holds 2^level positions, fewer where the cohort ends before.
 
         Raises:
-          ValueError: the position is outside the cohort or was told before.
+          ValueError: a position is outside the cohort or was told before.
         """
-        self._put(position, value)
+        self._put(position, level, value)
 
-    def skip(self, position: int) -> None:
-        """Says that `position` contributes nothing. Raises as `put` does."""
-        self._put(position, _MISSING)
+    def skip(self, position: int, *, level: int = 0) -> None:
+        """Says that a position, or a whole subtree, contributes nothing. Raises as `put` does."""
+        self._put(position, level, _MISSING)
 
-    def total(self, nothing: T) -> T:
+    def total(self, nothing: Nothing) -> T | Nothing:
         """The sum of all contributions, or `nothing` where there were none.
 
         Raises:
@@ -54,11 +60,13 @@ class MergeTree(Generic[T]):
         root = self._waiting.get((self._top, 0), _MISSING)
         return nothing if root is _MISSING else root  # type: ignore[return-value]
 
-    def _put(self, position: int, value: object) -> None:
-        if not 0 <= position < self._num_leaves or position in self._done:
+    def _put(self, position: int, level: int, value: object) -> None:
+        told = range(position, min(position + (1 << level), self._num_leaves))
+        is_subtree = position % (1 << level) == 0 and level <= self._top
+        if position < 0 or not told or not is_subtree or not self._done.isdisjoint(told):
             raise ValueError(f"Position {position} is outside the cohort or was told before.")
-        self._done.add(position)
-        level, index = 0, position
+        self._done.update(told)
+        index = position >> level
         while level < self._top:
             is_left = index % 2 == 0
             sibling = (level, index ^ 1)

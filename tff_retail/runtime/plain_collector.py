@@ -16,6 +16,7 @@ from tff_retail.runtime.merge_tree import MergeTree
 from tff_retail.runtime.part_session import PartSession
 from tff_retail.runtime.round_form import RoundForm
 from tff_retail.runtime.store import Store, StoreFailed, WorkRequest, WorkResult
+from tff_retail.runtime.store_slots import StoreSlots
 
 Leaves = list[np.ndarray]
 
@@ -62,7 +63,14 @@ class Collection:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Sum:
+class PartialSum:
+    """The sum over a subtree of a cohort; its arrays may be read-only (Ray's object store).
+
+    Attributes:
+      accumulator: the leaves of the updates' accumulator.
+      secure: the secure sums.
+    """
+
     accumulator: Leaves
     secure: Leaves
 
@@ -73,9 +81,13 @@ class PlainCollector:
     Args:
       form: whose `zero`, `accumulate`, `merge` and `report` make the sum.
       parallel_stores: stores asked at the same time.
+      parallel_at_end: as many may be asked at once where no further one waits, see `store_slots`;
+        None for no more than before.
     """
 
-    def __init__(self, form: RoundForm, *, parallel_stores: int) -> None:
+    def __init__(
+        self, form: RoundForm, *, parallel_stores: int, parallel_at_end: int | None = None
+    ) -> None:
         self._zero = PartSession(form["zero"])
         self._accumulate = PartSession(form["accumulate"])
         self._merge = PartSession(form["merge"])
@@ -84,6 +96,9 @@ class PlainCollector:
         self._slots = [leaf.element for leaf in form["work"].result]
         self._no_secure_sums = _no_secure_sums(form)
         self._parallel_stores = parallel_stores
+        # Kept from round to round, for oneDNN keeps what it has compiled for each thread.
+        self._threads: concurrent.futures.ThreadPoolExecutor | None = None
+        self._parallel_at_end = max(parallel_stores, parallel_at_end or 0)
 
     def collect(
         self,
@@ -103,12 +118,30 @@ class PlainCollector:
           WorkStopped: the run was asked to stop. Stores still at work are not waited for, whatever
             is raised: who stops a run ends the sessions that they work in.
         """
-        tree: MergeTree[_Sum] = MergeTree(len(cohort), self._join)
+        return self.finish(*self.fold(cohort, request, on_store_done=on_store_done))
+
+    def fold(
+        self,
+        cohort: Sequence[Store],
+        request: WorkRequest,
+        *,
+        on_store_done: Callable[[Outcome], None] = lambda outcome: None,
+    ) -> tuple[PartialSum | None, tuple[Outcome, ...]]:
+        """Does what `collect` does but the report: a cohort's sum, or a subtree's of a larger one.
+
+        Returns:
+          The sum, None where no store gave a result, and the stores' outcomes in their order.
+        """
+        tree: MergeTree[PartialSum] = MergeTree(len(cohort), self.join)
         zero = self._zero()
         lock, is_over = threading.Lock(), threading.Event()
+        slots = StoreSlots(
+            len(cohort), parallel=self._parallel_stores, parallel_at_end=self._parallel_at_end
+        )
 
         def ask(position: int) -> Outcome:
-            outcome, leaf = self._ask_one(cohort[position], request, zero)
+            with slots.slot():
+                outcome, leaf = self._ask_one(cohort[position], request, zero)
             with lock:
                 if is_over.is_set():
                     return outcome  # the run was stopped meanwhile, and nobody listens any more
@@ -123,34 +156,47 @@ class PlainCollector:
             outcomes = self._ask_all(ask, len(cohort))
         finally:
             is_over.set()
-        total = tree.total(_Sum(zero, self._no_secure_sums))
+            slots.close()
+        return tree.total(None), outcomes
+
+    def finish(self, total: PartialSum | None, outcomes: tuple[Outcome, ...]) -> Collection:
+        """The collection that a cohort's sum makes, None standing for a sum over no store."""
+        if total is None:
+            total = PartialSum(self._zero(), self._no_secure_sums)
         return Collection(self._report(total.accumulator) + total.secure, outcomes)
 
     def close(self) -> None:
-        """Ends the sessions."""
+        """Ends the sessions and threads."""
+        self._end_threads()
         for session in (self._zero, self._accumulate, self._merge, self._report):
             session.close()
 
     def _ask_all(self, ask: Callable[[int], Outcome], num_stores: int) -> tuple[Outcome, ...]:
-        pool = concurrent.futures.ThreadPoolExecutor(
-            max_workers=min(self._parallel_stores, max(num_stores, 1)),
-            thread_name_prefix="store",
-        )
+        if self._threads is None:
+            self._threads = concurrent.futures.ThreadPoolExecutor(
+                max_workers=self._parallel_at_end, thread_name_prefix="store"
+            )
         try:
-            futures = [pool.submit(ask, position) for position in range(num_stores)]
+            futures = [self._threads.submit(ask, position) for position in range(num_stores)]
             # The first exception ends it, whatever stores asked before are still at.
             done, _ = concurrent.futures.wait(futures, return_when="FIRST_EXCEPTION")
             for future in done:
                 future.result()
             return tuple(future.result() for future in futures)
-        finally:
+        except BaseException:
             # After an interrupt stores are still at work: whoever owns their sessions closes
             # them, which can't happen while this waits.
-            pool.shutdown(wait=False, cancel_futures=True)
+            self._end_threads()
+            raise
+
+    def _end_threads(self) -> None:
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads = None
 
     def _ask_one(
         self, store: Store, request: WorkRequest, zero: Leaves
-    ) -> tuple[Outcome, _Sum | None]:
+    ) -> tuple[Outcome, PartialSum | None]:
         try:
             result = store.run(request)
         except StoreFailed as failure:
@@ -158,21 +204,22 @@ class PlainCollector:
         outcome = Outcome(store.name, None, result.report, result.seconds)
         return outcome, self._leaf(zero, result)
 
-    def _leaf(self, zero: Leaves, result: WorkResult) -> _Sum:
+    def _leaf(self, zero: Leaves, result: WorkResult) -> PartialSum:
         update = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot == _UPDATE]
         secure = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot != _UPDATE]
         reduced = [
             value if modulus is None else np.mod(value, modulus).astype(value.dtype)
             for value, modulus in zip(secure, self._moduli, strict=True)
         ]
-        return _Sum(self._accumulate([*zero, *update]), reduced)
+        return PartialSum(self._accumulate([*zero, *update]), reduced)
 
-    def _join(self, left: _Sum, right: _Sum) -> _Sum:
+    def join(self, left: PartialSum, right: PartialSum) -> PartialSum:
+        """The sum over two neighbours in the tree."""
         secure = [
             a + b if modulus is None else _add_modulo(a, b, modulus)
             for a, b, modulus in zip(left.secure, right.secure, self._moduli, strict=True)
         ]
-        return _Sum(self._merge([*left.accumulator, *right.accumulator]), secure)
+        return PartialSum(self._merge([*left.accumulator, *right.accumulator]), secure)
 
 
 def _moduli(form: RoundForm) -> list[np.ndarray | None]:

@@ -7,6 +7,7 @@ federated field's settings for it: Wang et al. 2021, https://arxiv.org/abs/2107.
 import tensorflow as tf
 
 from tff_retail.config import ModelConfig
+from tff_retail.learning.models.features_of import features_of
 from tff_retail.learning.models.normalization import normalization
 from tff_retail.learning.models.stem import has_full_resolution_stem
 from tff_retail.learning.models.widths import scaled_width
@@ -42,7 +43,7 @@ def mobilenet_v2(model: ModelConfig, pixels: tf.Tensor) -> tf.Tensor:
     channels = scaled_width(_LAST_CHANNELS, max(1.0, model.width_multiplier))
     x = _convolution(x, channels, "Conv_1")
     x = _relu6(_normalized(model, x, "Conv_1_bn"), "out_relu")
-    return tf.keras.layers.GlobalAveragePooling2D(name="features")(x)
+    return features_of(x)
 
 
 def _inverted_residual(

@@ -3,6 +3,9 @@
 TFF aggregates no moving statistics, so BatchNormalization that learns them would evaluate
 wrongly. Either every photograph is normalised by itself (Wu & He 2018, Group Normalization,
 https://arxiv.org/abs/1803.08494), or statistics learned elsewhere stay as they are.
+
+Both compute in float32 whatever the precision of what goes in and out (Micikevicius et al. 2018,
+section 3.3, https://arxiv.org/abs/1710.03740): squares overflow float16, and sums lose bits.
 """
 
 from typing import Any
@@ -38,16 +41,17 @@ class ChannelGroupNormalization(tf.keras.layers.Layer):
                 f"channels of {self.name} must be a multiple of its groups ({self.groups}), "
                 f"found {channels}"
             )
-        self.gamma = self.add_weight("gamma", (channels,), initializer="ones")
-        self.beta = self.add_weight("beta", (channels,), initializer="zeros")
+        self.gamma = _float32_weight(self, "gamma", (channels,), initializer="ones")
+        self.beta = _float32_weight(self, "beta", (channels,), initializer="zeros")
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Normalises float32 [batch, height, width, channels]; same shape out."""
-        centred = inputs - self._of_channels(self._of_groups(inputs))
+        """Normalises [batch, height, width, channels]; same shape and precision out."""
+        values = tf.cast(inputs, tf.float32)
+        centred = values - self._of_channels(self._of_groups(values))
         variance = self._of_groups(tf.square(centred))
         scale = self._of_channels(tf.math.rsqrt(variance + self.epsilon)) * self.gamma
-        return centred * scale + self.beta
+        return tf.cast(centred * scale + self.beta, self.compute_dtype)
 
     def _of_groups(self, values: tf.Tensor) -> tf.Tensor:
         """Mean of each photograph's groups: float32 [batch, groups, 1]."""
@@ -85,20 +89,21 @@ class FrozenBatchNormalization(tf.keras.layers.Layer):
     def build(self, input_shape: tf.TensorShape) -> None:
         """Makes the variables for [batch, height, width, channels]."""
         shape = (input_shape[-1],)
-        self.gamma = self.add_weight("gamma", shape, initializer="ones")
-        self.beta = self.add_weight("beta", shape, initializer="zeros")
-        self.moving_mean = self.add_weight(
-            "moving_mean", shape, initializer="zeros", trainable=False
+        self.gamma = _float32_weight(self, "gamma", shape, initializer="ones")
+        self.beta = _float32_weight(self, "beta", shape, initializer="zeros")
+        self.moving_mean = _float32_weight(
+            self, "moving_mean", shape, initializer="zeros", trainable=False
         )
-        self.moving_variance = self.add_weight(
-            "moving_variance", shape, initializer="ones", trainable=False
+        self.moving_variance = _float32_weight(
+            self, "moving_variance", shape, initializer="ones", trainable=False
         )
         super().build(input_shape)
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Normalises float32 [batch, height, width, channels]; same shape out."""
+        """Normalises [batch, height, width, channels]; same shape and precision out."""
         scale = self.gamma * tf.math.rsqrt(self.moving_variance + self.epsilon)
-        return inputs * scale + (self.beta - self.moving_mean * scale)
+        shift = self.beta - self.moving_mean * scale
+        return tf.cast(tf.cast(inputs, tf.float32) * scale + shift, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """What Keras saves, and makes the layer from again."""
@@ -109,3 +114,10 @@ def normalization(kind: str, name: str, *, epsilon: float = 1e-3) -> tf.keras.la
     """The layer of `--normalization=kind` (`group` or `frozen_batch`)."""
     layers = {"group": ChannelGroupNormalization, "frozen_batch": FrozenBatchNormalization}
     return layers[kind](epsilon=epsilon, name=name)
+
+
+def _float32_weight(
+    layer: tf.keras.layers.Layer, name: str, shape: tuple[int, ...], **arguments: Any
+) -> tf.Variable:
+    """A variable that `layer` reads as it is, not cast to the precision it computes in."""
+    return layer.add_weight(name, shape, experimental_autocast=False, **arguments)

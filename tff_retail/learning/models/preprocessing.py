@@ -22,8 +22,9 @@ def preprocessing(model: ModelConfig) -> tf.keras.layers.Layer:
     """The layer that takes uint8 pixels in; nothing here depends on the photographs.
 
     Frozen statistics come from published weights alone, so it is they, not `--weights`, that
-    say whether the published preprocessing applies: a model fine-tuned twice keeps its own.
+    say whether the published preprocessing applies: a model fine-tuned twice keeps its own. Pixels
+    are float32 whatever the network computes in: bfloat16 has 8 bits, as many as a pixel.
     """
     if model.name == "resnet50" and model.normalization == "frozen_batch":
-        return CaffePixels(name="caffe_pixels")
-    return tf.keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scaled_pixels")
+        return CaffePixels(name="caffe_pixels", dtype="float32")
+    return tf.keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="scaled_pixels", dtype="float32")

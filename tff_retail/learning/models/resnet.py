@@ -10,6 +10,7 @@ import dataclasses
 import tensorflow as tf
 
 from tff_retail.config import ModelConfig
+from tff_retail.learning.models.features_of import features_of
 from tff_retail.learning.models.normalization import normalization
 from tff_retail.learning.models.stem import has_full_resolution_stem
 from tff_retail.learning.models.widths import scaled_width
@@ -41,7 +42,7 @@ def resnet(model: ModelConfig, pixels: tf.Tensor) -> tf.Tensor:
             stride = 2 if stage > 2 and index == 1 else 1
             name = f"conv{stage}_block{index}"
             x = block(layers, x, width, stride=stride, name=name)
-    return tf.keras.layers.GlobalAveragePooling2D(name="features")(x)
+    return features_of(x)
 
 
 @dataclasses.dataclass(frozen=True)

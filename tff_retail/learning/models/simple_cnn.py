@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from tff_retail.config import ModelConfig
+from tff_retail.learning.models.features_of import features_of
 from tff_retail.learning.models.normalization import normalization
 from tff_retail.learning.models.widths import scaled_width
 
@@ -39,4 +40,4 @@ def simple_cnn(model: ModelConfig, pixels: tf.Tensor) -> tf.Tensor:
         x = layers.ReLU(name=f"relu{index}")(x)
         if index < len(_STAGE_CHANNELS):
             x = layers.MaxPooling2D(name=f"pool{index}")(x)
-    return layers.GlobalAveragePooling2D(name="features")(x)
+    return features_of(x)
