@@ -62,7 +62,11 @@ def draw_curves(results: Sequence[Result], png: pathlib.Path) -> None:
     for row in panels:
         row[0].set_ylabel("top-1 on the validation photographs")
     handles = dict(zip(*panels[0][0].get_legend_handles_labels()[::-1], strict=True))
-    panels[0][0].legend(handles.values(), handles.keys(), frameon=False, fontsize=9)
+    figure.legend(
+        handles.values(), handles.keys(), frameon=False, ncols=3, loc="outside lower center"
+    )
+    # The panels share this axis; each alone would end it where its own lines do.
+    panels[0][0].set_ylim(0, 1.05 * max(map(_highest, results)))
     save_png(figure, png)
 
 
@@ -122,6 +126,11 @@ def own_mix_accuracy(
     weights = np.array([counts.get(label, 0) for label in labels], float) * (support > 0)
     recall = np.diag(confusion) / np.maximum(support, 1)
     return float(weights @ recall / max(weights.sum(), 1.0))
+
+
+def _highest(result: Result) -> float:
+    trained = [result["federated"], *filter(None, [result["central"]]), *result["alone"].values()]
+    return max(top_1 for one in trained for _, top_1 in one["curve"])
 
 
 def _draw_panel(axes: "Axes", results: Sequence[Result], start: str, alpha: float) -> None:

@@ -40,7 +40,7 @@ _PRETRAINING = LearningConfig(
     learning_rate_schedule="cosine",
 )
 # Ten stores side by side make a tenth of central training's steps one after the other. Momentum at
-# headquarters is meant to make up for some of it; central training knows nothing of it.
+# headquarters was meant to make up for some of it, and does not (docs/results.md).
 _ALL_LAYERS = dataclasses.replace(
     _PRETRAINING, server_optimizer="momentum", server_learning_rate=1.0
 )

@@ -47,25 +47,28 @@ _IMAGES_PER_STORE, _ONE_IN = 150, 3
 _KEEPS_NONE = 1e-6
 _DOCS = pathlib.Path(__file__).resolve().parents[1] / "docs"
 
-_OUT = flags.DEFINE_string("out", "runs/skew_study", "Where everything is kept.")
-_SEEDS = flags.DEFINE_list("seeds", ["1", "2", "3"], "Of the spreading, the weights, the order.")
-_ROUNDS = flags.DEFINE_integer("rounds", 8, "Rounds of 4 local epochs.")
-_DOCS_DIR = flags.DEFINE_string("docs", str(_DOCS), "Gets the table.")
+
+def define_flags() -> None:
+    """Defines the study's flags, some of which bear the names of a run's."""
+    flags.DEFINE_string("out", "runs/skew_study", "Where everything is kept.")
+    flags.DEFINE_list("seeds", ["1", "2", "3"], "Of the spreading, the weights, the order.")
+    flags.DEFINE_integer("rounds", 8, "Rounds of 4 local epochs.")
+    flags.DEFINE_string("docs", str(_DOCS), "Gets the table.")
 
 
 def main(arguments: list[str]) -> None:
     """Trains what is missing and writes the table."""
     if arguments:
         raise ConfigurationError(f"the study takes flags only, found {arguments[0]!r}; see --help")
-    folder = pathlib.Path(_OUT.value).resolve()
+    folder = pathlib.Path(flags.FLAGS.out).resolve()
     write_photographs(folder)
-    seeds = [int(seed) for seed in _SEEDS.value]
-    results = list(_train(folder, seeds, _ROUNDS.value))
+    seeds = [int(seed) for seed in flags.FLAGS.seeds]
+    results = list(_train(folder, seeds, flags.FLAGS.rounds))
     rows = skew_rows(results)
     write_json(folder / "results.json", {"machine": describe_machine(), "rows": rows})
-    table = skew_table(rows, rounds=_ROUNDS.value, num_evaluated=results[0]["num_evaluated"])
+    table = skew_table(rows, rounds=flags.FLAGS.rounds, num_evaluated=results[0]["num_evaluated"])
     print(table)
-    write_marked_section(pathlib.Path(_DOCS_DIR.value) / "results.md", "label skew", table)
+    write_marked_section(pathlib.Path(flags.FLAGS.docs) / "results.md", "label skew", table)
 
 
 def skew_rows(results: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -185,4 +188,5 @@ def skew_run(folder: pathlib.Path, alpha: float, seed: int, rounds: int) -> Stud
 
 
 if __name__ == "__main__":
+    define_flags()
     run_main(main)

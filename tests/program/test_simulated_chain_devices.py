@@ -6,7 +6,7 @@ from tff_retail.program import simulated_chain
 class _Session:
     """Stands for a session that only says where it lies."""
 
-    def __init__(self, part, pipelines, *, device):
+    def __init__(self, part, pipelines, *, device, **settings):
         self.part, self.pipelines, self.device = part, pipelines, device
 
     def close(self):

@@ -9,7 +9,7 @@ import tensorflow as tf
 # The first GPUs with tensor cores for these numbers: Volta's and Ampere's
 # (https://docs.nvidia.com/deeplearning/performance/mixed-precision-training).
 _COMPUTE_CAPABILITY = {"mixed_float16": (7, 0), "mixed_bfloat16": (8, 0)}
-# Matrix units for bfloat16; AVX512_BF16 alone gained nothing here (docs/performance.md).
+# Matrix units for bfloat16; AVX512_BF16 alone gained nothing where it was tried.
 _CPU_FLAG = "amx_bf16"
 
 

@@ -6,7 +6,7 @@ loop runs several times as fast.
 
 A step of a loop is kept a function of its own. Inlined, the steps' operations form a cycle, and
 whether oneDNN's rewriting meets a pooling before its gradient, which it must, depends on where it
-happens to enter the cycle: a quarter of a small CNN's time (docs/performance.md).
+happens to enter the cycle: a quarter of a small CNN's time.
 
 What is computed, and in which order, stays.
 """

@@ -42,7 +42,7 @@ def _inline_call(node: tf.compat.v1.NodeDef) -> None:
     """Has TensorFlow put a function's body in its call's place before it places operations.
 
     Called as a whole the function would be handed the data set on the computing device. One that
-    bears `_noinline`, such as a step of `data_loops`, stays a call; its body is placed all the same.
+    bears `_noinline`, such as a step of `data_loops`, stays a call; its body is placed too.
     """
     if node.op in _CALLS:
         node.attr[_INLINE].b = True

@@ -62,7 +62,7 @@ def _bound_memory_arenas() -> None:
     """Lets TensorFlow's threads share what they free.
 
     glibc gives almost every thread an arena of its own, which fills over the rounds: 12 % more
-    memory at the fiftieth than at the fifth, and no faster (docs/performance.md).
+    memory at the fiftieth than at the fifth when it was measured, and no faster.
     """
     with contextlib.suppress(OSError, AttributeError):  # where the C library is another one
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _ARENAS)
