@@ -143,11 +143,6 @@ def _bits(state: list[np.ndarray]) -> list[bytes]:
     return [np.asarray(leaf).tobytes() for leaf in state]
 
 
-def _num_rounds(metrics: pathlib.Path) -> int:
-    """Rounds that a run has released."""
-    return len(train_command.read_csv(metrics)) if metrics.exists() else 0
-
-
 def _of_session(session: int) -> list[psutil.Process]:
     """The processes of a session that are still there."""
     found = []
@@ -197,37 +192,35 @@ def test_a_run_makes_the_same_files(nodes, chain, tmp_path):
     assert train_command.what_it_made(on_ray) == train_command.what_it_made(local)
 
 
-def test_a_cluster_of_its_own_ends_with_the_run(chain, tmp_path):
-    """Ended politely, then, after the same command has gone on, without a chance to tidy up."""
+@pytest.mark.parametrize(
+    ("signum", "exit_code"),
+    [(signal.SIGKILL, -9), pytest.param(signal.SIGTERM, 143, marks=pytest.mark.soak)],
+)
+def test_a_cluster_of_its_own_ends_with_the_run(chain, tmp_path, signum, exit_code):
     said, metrics = tmp_path / "said", tmp_path / "run" / "metrics.csv"
-    rounds_before = 0
-    for signum, exit_code in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
-        process = train_command.start(
-            *train_command.SMALL,
-            "--rounds=1000",
-            "--parallel_stores=1",
-            "--engine=ray",
-            "--ray_address=local",
-            f"--data_dir={chain}",
-            f"--output_dir={metrics.parent}",
-            output=said,
-        )
-        assert train_command.wait_until(
-            lambda before=rounds_before: _num_rounds(metrics) > before, process
-        )
-        assert len(_of_session(process.pid)) > 5
-        process.send_signal(signum)
-        assert process.wait(train_command.TIMEOUT_S) == exit_code
-        left = _of_session(process.pid)
-        if signum == signal.SIGKILL:
-            # Ray's agents first try for a minute to tell the head, which is gone, why they go.
-            agents = [one for one in left if one.name().startswith(_AGENTS)]
-            left = [one for one in left if one not in agents]
-            for agent in agents:
-                agent.kill()
-        psutil.wait_procs(left, timeout=train_command.TIMEOUT_S)
-        assert _of_session(process.pid) == []
-        if signum == signal.SIGTERM:
-            last = said.read_text(encoding="utf-8").splitlines()[-1]
-            assert last.startswith("stopped; what is done is kept in")
-        rounds_before = _num_rounds(metrics)
+    process = train_command.start(
+        *train_command.SMALL,
+        "--rounds=1000",
+        "--parallel_stores=1",
+        "--engine=ray",
+        "--ray_address=local",
+        f"--data_dir={chain}",
+        f"--output_dir={metrics.parent}",
+        output=said,
+    )
+    assert train_command.wait_until(metrics.exists, process)
+    assert len(_of_session(process.pid)) > 5
+    process.send_signal(signum)
+    assert process.wait(train_command.TIMEOUT_S) == exit_code
+    left = _of_session(process.pid)
+    if signum == signal.SIGKILL:
+        # Ray's agents first try for a minute to tell the head, which is gone, why they go.
+        agents = [one for one in left if one.name().startswith(_AGENTS)]
+        left = [one for one in left if one not in agents]
+        for agent in agents:
+            agent.kill()
+    psutil.wait_procs(left, timeout=train_command.TIMEOUT_S)
+    assert _of_session(process.pid) == []
+    if signum == signal.SIGTERM:
+        last = said.read_text(encoding="utf-8").splitlines()[-1]
+        assert last.startswith("stopped; what is done is kept in")
