@@ -267,10 +267,12 @@ def test_an_interrupt_ends_the_work_of_the_other_stores():
     spec = tf.TensorSpec([], tf.int64)
     endless = tf.data.Dataset.range(1).repeat()
     endless = endless.map(lambda n: tf.ensure_shape(tf.py_function(tell, [n], spec.dtype), []))
+    # Contexts of earlier tests may still be waiting for the garbage collector, threads and all.
+    before = set(threading.enumerate())
     with _installed(parallel_stores=2):
         with pytest.raises(KeyboardInterrupt):
             _sum_next(1, [endless, _Stopping(has_begun)])
-        for thread in threading.enumerate():
+        for thread in set(threading.enumerate()) - before:
             if thread.name.startswith("store"):
                 thread.join(PROMPT_S)
                 assert not thread.is_alive()
