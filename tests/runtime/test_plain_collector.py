@@ -101,6 +101,7 @@ class _Mistake(Exception):
 @pytest.mark.parametrize("error", [store.WorkStopped("stopped"), _Mistake()])
 def test_what_ends_a_run_ends_it_without_the_stores_at_work(float_sum_form, error):
     late, told = threading.Event(), []
+    before = set(threading.enumerate())
     cohort = [
         _Store("at work", [VALUES[0]], ready=late),
         _Store("stopped", None, failure=error),
@@ -112,7 +113,7 @@ def test_what_ends_a_run_ends_it_without_the_stores_at_work(float_sum_form, erro
         with pytest.raises(type(error)):
             running.result(PROMPT_S)
     late.set()
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - before:
         if thread.name.startswith("store"):
             thread.join(PROMPT_S)
     assert told == []
