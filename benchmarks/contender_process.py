@@ -140,29 +140,36 @@ class ContenderProcess:
         try:
             line = self._lines.next_line(limit_s)
         except TimeoutError as error:
-            raise ContenderFailed(f"{what} took over {limit_s:g} s; see {self._log}") from error
+            raise ContenderFailed(
+                f"{what} took over {limit_s:g} s; see {_shown(self._log)}"
+            ) from error
         if line is None:
             raise ContenderFailed(self._how_it_ended())
         try:
             return dict(json.loads(line))
         except (TypeError, ValueError) as error:
-            raise ContenderFailed(f"it answered {line!r:.100}; see {self._log}") from error
+            raise ContenderFailed(f"it answered {line!r:.100}; see {_shown(self._log)}") from error
 
     def _how_it_ended(self) -> str:
         try:
             code = self._process.wait(timeout=_END_S)
         except subprocess.TimeoutExpired:
-            return f"it stopped answering; see {self._log}"
+            return f"it stopped answering; see {_shown(self._log)}"
         lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         last = f": {lines[-1].strip()[:200]}" if lines else ""
-        return f"it ended with exit code {code}{last} (see {self._log})"
+        return f"it ended with exit code {code}{last} (see {_shown(self._log)})"
+
+
+def _shown(path: pathlib.Path) -> pathlib.Path:
+    """As it is named from the clone, for what is told gets into the docs."""
+    return path.relative_to(CLONE) if path.is_relative_to(CLONE) else path
 
 
 def _check_presence(contender: Contender) -> None:
     if not contender.interpreter.exists():
         raise ContenderFailed(
-            f"its environment {_PEERS / str(contender.environment)} is not there; make it with: "
-            "make peers"
+            f"its environment {_shown(_PEERS / str(contender.environment))} is not there; make "
+            "it with: make peers"
         )
     script = CLONE / pathlib.Path(*contender.module.split(".")).with_suffix(".py")
     if not script.exists():

@@ -50,9 +50,11 @@ def measure(
     cores = len(os.sched_getaffinity(0))
     apply_tensorflow_settings(RuntimeConfig(), seed=0)  # before TensorFlow's first operation
     config = _config(scratch.folder, setting or Setting())
-    simulated, photographs, form = open_simulated_chain(config, scratch.folder / "form", say)
+    simulated, photographs, recogniser = open_simulated_chain(config, scratch.folder / "form", say)
     rounds = SimulatedRounds(
-        form, [simulated.store(one) for one in photographs], parallel_stores=cores
+        recogniser.forms["train"],
+        [simulated.store(one) for one in photographs],
+        parallel_stores=cores,
     )
     inputs = {name: _Input(photographs, config, name, cores) for name in _AUGMENTATIONS}
     images = sum(one.num_examples("train") for one in photographs)

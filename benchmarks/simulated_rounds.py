@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from datasets.chain import open_chain
 from datasets.store_photographs import StorePhotographs
 from tff_retail.config import RunConfig
-from tff_retail.program.recogniser import make_recogniser
+from tff_retail.program.recogniser import Recogniser, make_recogniser
 from tff_retail.program.simulated_chain import SimulatedChain
 from tff_retail.runtime.federated_round import FederatedRound, RoundResult
 from tff_retail.runtime.plain_collector import PlainCollector
 from tff_retail.runtime.round_form import RoundForm
 from tff_retail.runtime.simulated_store import SimulatedStore
 from tff_retail.runtime.store import WorkRequest
+from tff_retail.runtime.tensorflow_settings import parallel_stores_at_end
 
 
 class SimulatedRounds:
@@ -29,7 +30,12 @@ class SimulatedRounds:
         self, form: RoundForm, stores: Sequence[SimulatedStore], *, parallel_stores: int
     ) -> None:
         self._stores = stores
-        self._round = FederatedRound(form, PlainCollector(form, parallel_stores=parallel_stores))
+        collector = PlainCollector(
+            form,
+            parallel_stores=parallel_stores,
+            parallel_at_end=parallel_stores_at_end(parallel_stores, [""]),
+        )
+        self._round = FederatedRound(form, collector)
         self._round_num = 0
         self.state = self._round.initial_state()
 
@@ -53,8 +59,9 @@ class SimulatedRounds:
 
 def open_simulated_chain(
     config: RunConfig, folder: pathlib.Path, say: Callable[[str], None]
-) -> tuple[SimulatedChain, tuple[StorePhotographs, ...], RoundForm]:
-    """The chain of a configuration, the stores' photographs, and the form of `train`."""
+) -> tuple[SimulatedChain, tuple[StorePhotographs, ...], Recogniser]:
+    """The chain of a configuration, the stores' photographs, and what they train."""
     chain = open_chain(config.data, config.model.image_size)
     recogniser = make_recogniser(config, chain.labels, folder, say=say)
-    return SimulatedChain(recogniser, [""]), chain.stores, recogniser.forms["train"]
+    simulated = SimulatedChain(recogniser, [""], have_own_cores=True)
+    return simulated, chain.stores, recogniser

@@ -99,8 +99,8 @@ class _Store:
         tensors = [leaf.tensor for leaf in self._part.parameter if not leaf.is_sequence]
         feeds: dict[Any, Any] = dict(zip(tensors, self._weights, strict=True))
         arrays = self._feeds(len(self._labels))
-        for inputs in self._session._sequence_inputs:
-            feeds.update({tensor: arrays[name] for name, tensor in inputs.items()})
+        bound = self._session._bound
+        feeds.update(zip(bound.feeds[len(tensors) :], arrays.values(), strict=True))
         fetches = [leaf.tensor for leaf in self._part.result if leaf.tensor not in feeds]
         options = tf.compat.v1.RunOptions(
             trace_level=tf.compat.v1.RunOptions.FULL_TRACE, inter_op_thread_pool=-1

@@ -3,6 +3,8 @@
 `--variant=default` is what one writes first. `--variant=tuned` has the whole epoch in one call
 of Keras' training function (`steps_per_execution`), the pictures kept as uint8 in batches that
 are cut beforehand, the SGD that is one operation in place, and no XLA, which is slower on a CPU.
+tf.data's autotuning is off: an epoch's end waits for its thread, which sleeps 10 ms, 20, 40 and
+so on, so that epochs take 5.1 s or 10.2 and nothing between.
 Threads are TensorFlow's choice: on two cores and the small CNN (inside an operation, beside one
 another) = (2, 1), (1, 2) and (1, 1) brought no gain.
 """
@@ -59,8 +61,10 @@ class _Fit:
         import tensorflow as tf
 
         images, labels = self._examples.batches(self._round_num)
-        dataset = tf.data.Dataset.from_tensor_slices(({"image": images}, labels))
-        return dataset.prefetch(tf.data.AUTOTUNE)
+        dataset = tf.data.Dataset.from_tensor_slices(({"image": images}, labels)).prefetch(2)
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return dataset.with_options(options)
 
 
 def main() -> None:

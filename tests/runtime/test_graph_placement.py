@@ -60,8 +60,7 @@ features = compile_part(build_feature_computation(model, pipeline.element_spec()
 def nodes(session, tensors):
     # What ran on each device, functions' bodies included.
     inputs = [*tensors, *feeds.values()]
-    keys = [leaf.tensor for leaf in session.part.parameter if not leaf.is_sequence]
-    keys += [tensor for each in session._sequence_inputs for tensor in each.values()]
+    keys = session._bound.feeds
     metadata = tf.compat.v1.RunMetadata()
     options = tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE)
     fetches = [leaf.tensor for leaf in session.part.result if leaf.tensor not in keys]
@@ -94,7 +93,7 @@ pool = SessionPool(
 
 def device_of(session):
     # Beside the CPU that reads the data set; one that computes there too lies nowhere else.
-    others = {node.device for node in session._graph.as_graph_def().node} - {"/device:CPU:0"}
+    others = {node.device for node in session._bound.graph.as_graph_def().node} - {"/device:CPU:0"}
     return (others.pop() if others else "/device:CPU:0").replace("/device:", "/")
 
 
@@ -104,7 +103,8 @@ with pool.session() as one:
     with pool.session() as three:
         found["lent"].append([device_of(three), device_of(one)])
 headquarters = PartSession(form["prepare"])
-found["headquarters"] = sorted({node.device for node in headquarters._graph.as_graph_def().node})
+graph = headquarters._bound.graph.as_graph_def()
+found["headquarters"] = sorted({node.device for node in graph.node})
 json.dump(found, sys.stdout)
 """
 

@@ -66,8 +66,13 @@ def test_every_call_begins_with_variables_as_they_were_first(counting_part):
     session.close()
 
 
-def test_sessions_of_one_part_do_not_disturb_each_other(counting_part):
-    sessions = [part_session.PartSession(counting_part) for _ in range(4)]
+@pytest.mark.parametrize("are_twins", [False, True])
+def test_sessions_of_one_part_do_not_disturb_each_other(counting_part, are_twins):
+    first = part_session.PartSession(counting_part)
+    others = [
+        first.twin() if are_twins else part_session.PartSession(counting_part) for _ in range(3)
+    ]
+    sessions = [first, *others]
     together = threading.Barrier(4)
 
     def run(number: int) -> list[int]:
@@ -161,6 +166,14 @@ def test_closing_a_session_ends_what_it_runs(sequence_part):
             running.result(PROMPT_S)
 
 
+def test_a_twin_outlives_the_session_it_comes_from(counting_part):
+    session = part_session.PartSession(counting_part)
+    twin = session.twin()
+    session.close()
+    assert twin([3, 2]) == [6]
+    assert twin.twin()([3, 5]) == [15]
+
+
 def test_a_closed_session_does_not_run(counting_part):
     session = part_session.PartSession(counting_part)
     session.close()
@@ -184,7 +197,7 @@ def test_what_fails_is_no_stop():
 def test_a_part_lies_on_its_device_and_its_pipeline_on_the_cpu(sequence_part):
     session = part_session.PartSession(sequence_part, [_Range(), _Range()], device="/GPU:1")
     assert session([2], [{"count": 4}, {"count": 1}]) == [6, 0]  # none here: soft placement
-    placed = {(each.type, each.device) for each in session._graph.get_operations()}
+    placed = {(each.type, each.device) for each in session._bound.graph.get_operations()}
     reading = {device for kind, device in placed if "Dataset" in kind or "Iterator" in kind}
     assert reading == {"/device:CPU:0"}
     assert ("RangeDataset", "/device:CPU:0") in placed

@@ -14,6 +14,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from tff_retail.learning.loss_scale import scale_gradient
+from tff_retail.learning.models.normalization import written_gradients
 from tff_retail.learning.weight_order import split_weights
 
 
@@ -75,7 +76,8 @@ def _import_with_weights(
     but it does differentiate the function that holds them.
     """
     traced = tf.function(lambda x: keras_model(x, training=False), autograph=False)
-    concrete = traced.get_concrete_function(x_spec)
+    with written_gradients():
+        concrete = traced.get_concrete_function(x_spec)
     (output,) = concrete.outputs
     x_names = [tensor.name for tensor in concrete.inputs[: len(tf.nest.flatten(x_spec))]]
     reads = _reads(keras_model, concrete)

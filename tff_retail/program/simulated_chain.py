@@ -109,26 +109,27 @@ class StoredFeatures:
 
     def load(self, photographs: StorePhotographs, split: str) -> Examples:
         """The features of a split, float32 [n, D], mapped from the store's cache."""
-        examples = photographs.load(split)
         digest = hashlib.sha256(f"{self._digest}{photographs.image_size}".encode())
         digest.update(np.ascontiguousarray(photographs.digests(split)).tobytes())
         path = photographs.cache_dir / f"features-{split}-{digest.hexdigest()[:32]}.npy"
         if not path.exists():
-            features = self._compute(examples, photographs.name)
             with replacing(path) as file:
-                np.save(file, features, allow_pickle=False)
+                np.save(file, self.compute(photographs, split).features, allow_pickle=False)
+        examples = photographs.load(split)
         features = np.load(path, mmap_mode="r", allow_pickle=False)
+        return Examples(features, examples.labels, examples.keys)
+
+    def compute(self, photographs: StorePhotographs, split: str) -> Examples:
+        """The same, computed anew and not kept."""
+        examples = photographs.load(split)
+        feeds = self._backbone.pipeline.feeds(examples, seed=0, round_num=0, store=photographs.name)
+        with self._sessions.session() as session:
+            (features,) = session(self._backbone.weights, [feeds])
         return Examples(features, examples.labels, examples.keys)
 
     def close(self) -> None:
         """Ends the sessions."""
         self._sessions.close()
-
-    def _compute(self, examples: Examples, store: str) -> np.ndarray:
-        feeds = self._backbone.pipeline.feeds(examples, seed=0, round_num=0, store=store)
-        with self._sessions.session() as session:
-            (features,) = session(self._backbone.weights, [feeds])
-        return features
 
 
 def _pool(

@@ -5,6 +5,8 @@ would overwrite each other: a session runs one call after the other, and threads
 the same time have a session each (`session_pool`).
 """
 
+import copy
+import dataclasses
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -55,37 +57,29 @@ class PartSession:
         device: str = "/CPU:0",
         has_own_core: bool = False,
     ) -> None:
-        self._graph = tf.Graph()
-        sequences = [leaf for leaf in part.parameter if leaf.is_sequence]
-        tensors = [leaf for leaf in part.parameter if not leaf.is_sequence]
-        with self._graph.as_default():
-            bound = [_bind(pipeline) for pipeline in pipelines]
-            variants = {
-                leaf.tensor: variant for leaf, (_, variant) in zip(sequences, bound, strict=True)
-            }
-            graph_def = part.graph_def()
-            place_graph(graph_def, device)
-            _leave_functions_as_they_are(graph_def)
-            tf.import_graph_def(graph_def, input_map=variants, name="")
-            feeds = [leaf.tensor for leaf in tensors]
-            feeds += [tensor.name for inputs, _ in bound for tensor in inputs.values()]
-            # What is fed can't be fetched.
-            fetches = [
-                tf.identity(self._graph.get_tensor_by_name(leaf.tensor)).name
-                if leaf.tensor in feeds
-                else leaf.tensor
-                for leaf in part.result
-            ]
-        self._sequence_inputs = [inputs for inputs, _ in bound]
+        self._bound = _bind(part, pipelines, device)
+        self._has_own_core = has_own_core
+        self._open()
+
+    def twin(self) -> "PartSession":
+        """A session of its own on the same graph, which costs a fraction of loading it again."""
+        twin = copy.copy(self)
+        twin._open()
+        return twin
+
+    def _open(self) -> None:
+        bound = self._bound
         self._lock = threading.Lock()
         self._is_closed = False
-        self._session = tf.compat.v1.Session(graph=self._graph, config=_session_config())
-        self._dtypes = [self._graph.get_tensor_by_name(name).dtype.as_numpy_dtype for name in feeds]
+        self._session = tf.compat.v1.Session(graph=bound.graph, config=_session_config())
         self._initialize = None
-        if part.initialize_op:
-            self._initialize = _callable(self._session, targets=[part.initialize_op])
+        if bound.initialize_op:
+            self._initialize = _callable(self._session, targets=[bound.initialize_op])
         self._call = _callable(
-            self._session, feeds=feeds, fetches=fetches, stays_in_thread=has_own_core
+            self._session,
+            feeds=bound.feeds,
+            fetches=bound.fetches,
+            stays_in_thread=self._has_own_core,
         )
 
     def __call__(
@@ -108,14 +102,14 @@ class PartSession:
         """
         arrays = [
             values[name]
-            for inputs, values in zip(self._sequence_inputs, data, strict=True)
+            for inputs, values in zip(self._bound.sequence_inputs, data, strict=True)
             for name in inputs
         ]
         try:
             with self._lock:
                 if self._initialize is not None:
                     self._initialize()
-                return self._call(*map(np.asarray, [*tensors, *arrays], self._dtypes))
+                return self._call(*map(np.asarray, [*tensors, *arrays], self._bound.dtypes))
         except (RuntimeError, tf.errors.OpError) as error:
             # What a closed session raises depends on where the run was when it was closed.
             if self._is_closed:
@@ -128,7 +122,59 @@ class PartSession:
         self._session.close()
 
 
-def _bind(pipeline: Pipeline) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+@dataclasses.dataclass(frozen=True)
+class _BoundGraph:
+    """A part's graph with the pipelines of its sequences in it.
+
+    Attributes:
+      graph: of which nothing is added any more.
+      sequence_inputs: for each sequence, the names of the arrays that its pipeline takes.
+      feeds, dtypes: tensors that are fed: the part's, then those of the pipelines.
+      fetches: tensors of the result.
+      initialize_op: run before each call; '' for none.
+    """
+
+    graph: tf.Graph
+    sequence_inputs: Sequence[Sequence[str]]
+    feeds: Sequence[str]
+    dtypes: Sequence[np.dtype]
+    fetches: Sequence[str]
+    initialize_op: str
+
+
+def _bind(part: GraphPart, pipelines: Sequence[Pipeline], device: str) -> _BoundGraph:
+    graph = tf.Graph()
+    sequences = [leaf for leaf in part.parameter if leaf.is_sequence]
+    tensors = [leaf for leaf in part.parameter if not leaf.is_sequence]
+    with graph.as_default():
+        bound = [_bind_pipeline(pipeline) for pipeline in pipelines]
+        variants = {
+            leaf.tensor: variant for leaf, (_, variant) in zip(sequences, bound, strict=True)
+        }
+        graph_def = part.graph_def()
+        place_graph(graph_def, device)
+        _leave_functions_as_they_are(graph_def)
+        tf.import_graph_def(graph_def, input_map=variants, name="")
+        feeds = [leaf.tensor for leaf in tensors]
+        feeds += [tensor.name for inputs, _ in bound for tensor in inputs.values()]
+        # What is fed can't be fetched.
+        fetches = [
+            tf.identity(graph.get_tensor_by_name(leaf.tensor)).name
+            if leaf.tensor in feeds
+            else leaf.tensor
+            for leaf in part.result
+        ]
+    return _BoundGraph(
+        graph=graph,
+        sequence_inputs=[tuple(inputs) for inputs, _ in bound],
+        feeds=feeds,
+        dtypes=[graph.get_tensor_by_name(name).dtype.as_numpy_dtype for name in feeds],
+        fetches=fetches,
+        initialize_op=part.initialize_op,
+    )
+
+
+def _bind_pipeline(pipeline: Pipeline) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
     """Placeholders for a pipeline's inputs, and the variant of the data set made of them."""
     with tf.device("/CPU:0"):
         inputs = {

@@ -13,7 +13,7 @@ class SessionPool:
     """Lends sessions on the least busy device, and makes one where all of a device's are lent.
 
     Args:
-      make: makes a session on a device.
+      make: makes a session on a device; further ones there are its twins.
       devices: what sessions are spread over, such as `['/GPU:0', '/GPU:1']`.
     """
 
@@ -24,6 +24,7 @@ class SessionPool:
         self._idle: dict[str, list[PartSession]] = {device: [] for device in devices}
         self._num_lent: collections.Counter[str] = collections.Counter()
         self._all: list[PartSession] = []
+        self._first: dict[str, PartSession] = {}
         self._is_closed = False
 
     @contextlib.contextmanager
@@ -40,7 +41,7 @@ class SessionPool:
             session = self._idle[device].pop() if self._idle[device] else None
             if session is None:
                 # Made under the lock: importing graphs in two threads at once gains nothing.
-                session = self._make(device)
+                session = self._new(device)
                 self._all.append(session)
             self._num_lent[device] += 1
         try:
@@ -56,6 +57,12 @@ class SessionPool:
             self._is_closed = True
             for session in self._all:
                 session.close()
+
+    def _new(self, device: str) -> PartSession:
+        if device in self._first:
+            return self._first[device].twin()
+        self._first[device] = self._make(device)
+        return self._first[device]
 
     def _load(self, device: str) -> tuple[int, bool]:
         """Sessions at work, then whether one would have to be made."""

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tff_retail.learning import functional_model
 from tff_retail.learning.models.normalization import (
     ChannelGroupNormalization,
     FrozenBatchNormalization,
@@ -32,6 +33,35 @@ def test_group_normalization_equals_keras_in_value_and_gradient() -> None:
     for our, their in zip(
         _with_gradient(ours, images), _with_gradient(theirs, images), strict=True
     ):
+        np.testing.assert_allclose(our, their, rtol=1e-4, atol=1e-4)
+
+
+class _Imported:
+    """A layer's graph with the written gradient, imported into another."""
+
+    def __init__(self, layer: tf.keras.layers.Layer, shape: tuple[int, ...]) -> None:
+        model = tf.keras.Sequential([tf.keras.Input(shape), layer])
+        self.trainable_weights = model.trainable_weights
+        self._predict = tf.function(
+            functional_model._import_with_weights(model, tf.TensorSpec([None, *shape]))
+        )
+
+    def __call__(self, x: tf.Tensor) -> tf.Tensor:
+        return self._predict(self.trainable_weights, [], x)
+
+    def operations(self, x: tf.Tensor) -> set[str]:
+        graph = self._predict.get_concrete_function(self.trainable_weights, [], x).graph
+        return {operation.type for operation in graph.get_operations()}
+
+
+def test_a_written_gradient_is_that_of_tensorflow() -> None:
+    images = _images()
+    layer = ChannelGroupNormalization()
+    imported = _Imported(layer, images.shape[1:])
+    layer.set_weights([np.linspace(0.5, 2, 6), np.linspace(-1, 1, 6)])
+    found = _with_gradient(imported, images)
+    assert "IdentityN" in imported.operations(images)
+    for our, their in zip(found, _with_gradient(layer, images), strict=True):
         np.testing.assert_allclose(our, their, rtol=1e-4, atol=1e-4)
 
 

@@ -8,6 +8,9 @@ Both compute in float32 whatever the precision of what goes in and out (Micikevi
 section 3.3, https://arxiv.org/abs/1710.03740): squares overflow float16, and sums lose bits.
 """
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -15,14 +18,17 @@ import tensorflow as tf
 # Wang et al. 2021, A Field Guide to Federated Optimization, section 4.1: MobileNetV2 with
 # GroupNorm and 2 groups. https://arxiv.org/abs/2107.06917
 NUM_GROUPS = 2
+_GRADIENT = "tff_retail>ChannelGroupNormalization"
+_HAS_WRITTEN_GRADIENT = contextvars.ContextVar("has_written_gradient", default=False)
 
 
 @tf.keras.saving.register_keras_serializable(package="tff_retail")
 class ChannelGroupNormalization(tf.keras.layers.Layer):
-    """`tf.keras.layers.GroupNormalization` of channels-last images, in two thirds of the time.
+    """`tf.keras.layers.GroupNormalization` of channels-last images, in less than half the time.
 
-    Keras's own layer weighs every value by a mask of ones; this one reduces each channel over
-    the picture first, and joins channels to groups when only `[batch, channels]` is left.
+    Keras's own layer weighs every value by a mask of ones; this one reduces each channel over the
+    picture first, and joins channels to groups when only `[batch, channels]` is left. Its gradient
+    is written out in the same way, for TensorFlow's own goes over the pictures twice as often.
 
     Attributes:
       gamma, beta: float32 [channels], trainable.
@@ -48,22 +54,21 @@ class ChannelGroupNormalization(tf.keras.layers.Layer):
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         """Normalises [batch, height, width, channels]; same shape and precision out."""
         values = tf.cast(inputs, tf.float32)
-        centred = values - self._of_channels(self._of_groups(values))
-        variance = self._of_groups(tf.square(centred))
-        scale = self._of_channels(tf.math.rsqrt(variance + self.epsilon)) * self.gamma
-        return tf.cast(centred * scale + self.beta, self.compute_dtype)
-
-    def _of_groups(self, values: tf.Tensor) -> tf.Tensor:
-        """Mean of each photograph's groups: float32 [batch, groups, 1]."""
-        size = values.shape[-1] // self.groups
-        means = tf.reshape(tf.reduce_mean(values, axis=[1, 2]), [-1, self.groups, size])
-        return tf.reduce_mean(means, axis=-1, keepdims=True)
-
-    def _of_channels(self, of_groups: tf.Tensor) -> tf.Tensor:
-        """Repeats a group's value for its channels: float32 [batch, 1, 1, channels]."""
-        channels = self.gamma.shape[0]
-        repeated = of_groups * tf.ones([1, self.groups, channels // self.groups])
-        return tf.reshape(repeated, [-1, 1, 1, channels])
+        gamma = tf.convert_to_tensor(self.gamma)
+        beta = tf.convert_to_tensor(self.beta)
+        ones = tf.ones([1, self.groups, self.gamma.shape[0] // self.groups])
+        mean = _of_channels(_of_groups(_of_pictures(values), ones), ones)
+        centred = values - _of_pixels(mean)
+        variance = _of_groups(_of_pictures(tf.square(centred)), ones)
+        inverse = _of_channels(tf.math.rsqrt(variance + self.epsilon), ones)
+        scale = _of_pixels(inverse * gamma)
+        normalized = centred * scale + beta
+        if _HAS_WRITTEN_GRADIENT.get() and values.shape[1:].is_fully_defined():
+            with tf.compat.v1.get_default_graph().gradient_override_map({"IdentityN": _GRADIENT}):
+                normalized, *_ = tf.identity_n(
+                    [normalized, values, gamma, beta, centred, inverse, ones]
+                )
+        return tf.cast(normalized, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """What Keras saves, and makes the layer from again."""
@@ -108,6 +113,62 @@ class FrozenBatchNormalization(tf.keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """What Keras saves, and makes the layer from again."""
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@contextlib.contextmanager
+def written_gradients() -> Iterator[None]:
+    """Normalisations traced within have their gradient written out, instead of TensorFlow's.
+
+    It goes over the pictures half as often. A graph traced so can be imported into another, but not
+    saved for others to train on: the gradient is known by name to this program only.
+    """
+    token = _HAS_WRITTEN_GRADIENT.set(True)
+    try:
+        yield
+    finally:
+        _HAS_WRITTEN_GRADIENT.reset(token)
+
+
+@tf.RegisterGradient(_GRADIENT)
+def _gradient(operation: tf.Operation, upstream: tf.Tensor, *unused: Any) -> list[tf.Tensor | None]:
+    """Ioffe & Szegedy 2015, section 3 (https://arxiv.org/abs/1502.03167), with the mean over a
+    picture's group in place of a batch's."""
+    del unused
+    gamma, _, centred, inverse, ones = operation.inputs[2:]
+    pixels = centred.shape[1] * centred.shape[2]
+    mean = _of_pictures(upstream)
+    moment = _of_pictures(upstream * centred) * inverse
+    slope = _of_channels(_of_groups(moment * gamma, ones), ones) * tf.square(inverse)
+    level = _of_channels(_of_groups(mean * gamma, ones), ones) * inverse
+    of_values = upstream * _of_pixels(inverse * gamma)
+    of_values -= centred * _of_pixels(slope) + _of_pixels(level)
+    of_gamma = pixels * tf.reduce_sum(moment, axis=0)
+    of_beta = pixels * tf.reduce_sum(mean, axis=0)
+    return [None, of_values, of_gamma, of_beta, None, None, None]
+
+
+def _of_pictures(values: tf.Tensor) -> tf.Tensor:
+    """Mean over each picture: float32 [batch, height, width, channels] to [batch, channels]."""
+    return tf.reduce_mean(values, axis=[1, 2])
+
+
+def _of_groups(of_channels: tf.Tensor, ones: tf.Tensor) -> tf.Tensor:
+    """Mean of each group's channels: float32 [batch, channels] to [batch, groups, 1]."""
+    joined = tf.reshape(of_channels, [-1, *ones.shape[1:]])
+    return tf.reduce_mean(joined, axis=-1, keepdims=True)
+
+
+def _of_channels(of_groups: tf.Tensor, ones: tf.Tensor) -> tf.Tensor:
+    """Repeats a group's value for its channels: float32 [batch, channels].
+
+    `ones` is [1, groups, channels of a group].
+    """
+    return tf.reshape(of_groups * ones, [-1, ones.shape[1] * ones.shape[2]])
+
+
+def _of_pixels(of_channels: tf.Tensor) -> tf.Tensor:
+    """For every pixel of a picture: float32 [batch, channels] to [batch, 1, 1, channels]."""
+    return of_channels[:, tf.newaxis, tf.newaxis, :]
 
 
 def normalization(kind: str, name: str, *, epsilon: float = 1e-3) -> tf.keras.layers.Layer:
