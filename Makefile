@@ -14,7 +14,7 @@ LOCK := uv pip compile --quiet --generate-hashes --python-version 3.11 \
   --python-platform x86_64-manylinux_2_31 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv quickstart check test soak bench peers bazel-test lock clean
+.PHONY: help venv quickstart demo-remote check test soak bench peers bazel-test lock clean
 
 help:  ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,9 @@ venv:  ## The environment .venv from the lock; GPU=1 adds the CUDA libraries, RA
 
 quickstart: venv  ## Five synthetic stores train one recogniser; ARGS="…" adds flags.
 	@$(PYTHON) -m tff_retail.quickstart $(ARGS)
+
+demo-remote: venv  ## Headquarters and five stores as processes, over TLS; one is killed in between.
+	@$(PYTHON) -m tff_retail.demo_remote $(ARGS)
 
 check: venv  ## Lint, format and types.
 	@$(PYTHON) -m ruff check

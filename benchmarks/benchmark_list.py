@@ -38,13 +38,13 @@ def _speed(*rows: str, repetitions: int, budget_s: int, warm_up_rounds: int = 2)
 # Titles stand here too, so that a benchmark that fails has a row as well.
 BENCHMARKS = (
     _speed("mobilenet_v2_32", repetitions=9, budget_s=70),
-    _speed("resnet18_32", repetitions=5, budget_s=90, warm_up_rounds=1),
+    _speed("resnet18_32", repetitions=3, budget_s=90, warm_up_rounds=1),
     _speed("mobilenet_v2_96", repetitions=3, budget_s=130, warm_up_rounds=1),
-    _speed("many_small", "process_next", repetitions=9, budget_s=100),
+    _speed("many_small", "process_next", repetitions=7, budget_s=100),
     Benchmark(
         module="cached_features",
         rows={"cached_features": "frozen backbone, features cached"},
-        arguments=("--repetitions=7",),
+        arguments=("--repetitions=3",),
     ),
     Benchmark(
         module="memory",

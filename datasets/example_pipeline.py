@@ -55,8 +55,8 @@ class ExamplePipeline:
     def input_specs(self) -> Mapping[str, tf.TensorSpec]:
         """What `build` takes.
 
-        `features` [n, *shape], `labels` int32 [n], `order` int32 [epochs, n] (positions of
-        examples) and `seed` int32 [2] of the augmentation.
+        `features` [n, *shape], `labels` int32 [n], `order` int32 [epochs, m] (positions of
+        examples, m = n where all are taken) and `seed` int32 [2] of the augmentation.
         """
         return {
             "features": tf.TensorSpec([None, *self.shape], self.dtype),
@@ -96,7 +96,7 @@ class ExamplePipeline:
     def _build_by_batch(self, inputs: Mapping[str, tf.Tensor]) -> tf.data.Dataset:
         """Each batch is taken together when its turn comes, and augmented."""
         features, labels = inputs["features"], inputs["labels"]
-        begins = tf.range(0, tf.size(labels), self.batch_size)
+        begins = tf.range(0, tf.shape(inputs["order"])[1], self.batch_size)
         epoch, begin = tf.meshgrid(tf.range(self.epochs), begins, indexing="ij")
         epoch, begin = tf.reshape(epoch, [-1]), tf.reshape(begin, [-1])
         numbers = tf.range(tf.size(begin))

@@ -11,6 +11,7 @@ from tff_retail import flags
 from tff_retail.config import (
     ConfigurationError,
     DataConfig,
+    FleetConfig,
     LearningConfig,
     ModelConfig,
     RunConfig,
@@ -92,6 +93,17 @@ def test_each_field_has_a_flag(config_of):
             engine="ray",
             ray_address="head:6379",
         ),
+        fleet=FleetConfig(
+            listen_address="[::1]:443",
+            fleet_dir="chain",
+            labels_file="products.txt",
+            manifest_key="signing/manifest.key",
+            round_deadline_s=60.0,
+            overselect=0.3,
+            wait_for_stores_s=120.0,
+            rejoin_wait_s=0.0,
+            metrics_address="localhost:9100",
+        ),
         output_dir="elsewhere",
         compare_central=True,
         compare_local=True,
@@ -107,7 +119,11 @@ def test_each_field_has_a_flag(config_of):
         for name, value in values.items()
         if value == default[part][name]
     }
-    assert same == set()
+    assert same == {"data.stores"}  # real stores have photographs of their own: see below
+
+
+def test_real_stores_bring_their_own_photographs(config_of):
+    assert config_of("--stores=remote").data == DataConfig(stores="remote")
 
 
 def _arguments(config: RunConfig) -> list[str]:
@@ -133,7 +149,8 @@ def test_the_standing_example_sets_everything_but_where_the_stores_are(config_of
     }
     about_tfds = {"tfds_split", "partitioner", "num_stores", "partition_alpha"}
     about_clusters = {"engine", "ray_address"}
-    assert unset == about_tfds | about_clusters
+    about_fleets = {"stores", "listen_address", "fleet_dir"}
+    assert unset == about_tfds | about_clusters | about_fleets
 
 
 def test_a_frozen_backbone_is_not_augmented_unless_asked_for(config_of):
@@ -184,6 +201,31 @@ def test_parallel_stores_is_auto_or_a_number(config_of):
         (
             ("--data_dir=a", "--min_stores=6"),
             "--min_available_stores must be at least --min_stores (6), found 5",
+        ),
+        (
+            ("--stores=remote", "--data_dir=a"),
+            "--data_dir must be left out with --stores=remote, since real stores have their own",
+        ),
+        (
+            ("--stores=remote", "--compare_local"),
+            "--compare_local must be off with --stores=remote, since no photograph is at",
+        ),
+        (
+            ("--stores=remote", "--engine=ray"),
+            "--engine must be local with --stores=remote, where the stores themselves",
+        ),
+        (
+            ("--stores=remote", "--listen_address=8443"),
+            "--listen_address must be HOST:PORT, found '8443'; such as 0.0.0.0:8443",
+        ),
+        (
+            ("--stores=remote", "--metrics_address=::1:9100"),
+            "--metrics_address must be HOST:PORT, found '::1:9100'",
+        ),
+        (("--stores=remote", "--overselect=-1"), "--overselect must be in [0, 4], found -1.0"),
+        (
+            ("--stores=remote", "--round_deadline_s=0"),
+            "--round_deadline_s must be in (0, 86400], found 0.0",
         ),
         (("--data_dir=a", "--image_size=16"), "--image_size must be in [32, 1024], found 16"),
     ],

@@ -24,7 +24,7 @@ _MAY_IMPORT = {
     "transport": {"config"},
     "datasets": {"config"},
     "runtime": {"transport", "privacy", "config"},
-    "program": {"runtime", "learning", "privacy", "datasets", "config"},
+    "program": {"runtime", "learning", "privacy", "transport", "datasets", "config"},
 }
 
 _VAGUE_WORDS = {"utils", "util", "common", "base", "helpers", "helper", "manager", "managers"}

@@ -3,7 +3,8 @@
     import tff_retail
     summary = tff_retail.run(tff_retail.RunConfig(data=tff_retail.DataConfig(data_dir="chain")))
 
-Importing this package imports no TensorFlow; `run` does when it is first used.
+Importing this package imports no TensorFlow; `run` and `connect_fleet` do when
+they are first used.
 """
 
 import atexit
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tff_retail.config import (
     ConfigurationError,
     DataConfig,
+    FleetConfig,
     LearningConfig,
     ModelConfig,
     RunConfig,
@@ -22,16 +24,19 @@ from tff_retail.config import (
 )
 
 if TYPE_CHECKING:
+    from tff_retail.program.fleet_context import connect_fleet
     from tff_retail.program.run import run
 
 __all__ = [
     "ConfigurationError",
     "DataConfig",
+    "FleetConfig",
     "LearningConfig",
     "ModelConfig",
     "RunConfig",
     "RuntimeConfig",
     "ScheduleConfig",
+    "connect_fleet",
     "run",
 ]
 
@@ -39,6 +44,8 @@ __all__ = [
 # At level 2 it would still print three lines about GPU libraries at every start.
 if not any(argument.lstrip("-").startswith(("v=", "verbosity=")) for argument in sys.argv[1:]):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # gRPC likewise; it would print a line of OpenSSL's for each connection that is turned away.
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
 def __getattr__(name: str) -> Any:
@@ -46,6 +53,10 @@ def __getattr__(name: str) -> Any:
         from tff_retail.program.run import run
 
         return run
+    if name == "connect_fleet":
+        from tff_retail.program.fleet_context import connect_fleet
+
+        return connect_fleet
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

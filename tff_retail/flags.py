@@ -8,7 +8,7 @@ from typing import Any
 
 from absl import flags
 
-from tff_retail import config
+from tff_retail import config, fleet_flags
 from tff_retail.command_line import FLAGS, run_main
 
 __all__ = [
@@ -52,19 +52,21 @@ def define_data_flags() -> None:
     _string("eval_dir", None, "test set that headquarters owns: <eval_dir>/<label>/*.jpg", _DATA)
 
 
-def data_config_from_flags() -> config.DataConfig:
+def data_config_from_flags(stores: str = config.STORES[0]) -> config.DataConfig:
     """The `DataConfig` that the flags say."""
     return config.DataConfig(
+        stores=stores,
         **_values(
             "data_dir tfds tfds_split tfds_data_dir partitioner num_stores partition_alpha "
             "cache_dir validation_fraction eval_dir"
-        )
+        ),
     )
 
 
 def define_run_flags() -> None:
     """All flags of a `RunConfig`."""
     define_data_flags()
+    _enum("stores", config.STORES[0], config.STORES, "in this process, or real ones", _DATA)
     model, learning = config.ModelConfig(), config.LearningConfig()
     schedule, runtime = config.ScheduleConfig(), config.RuntimeConfig()
     _enum("model", model.name, config.MODELS, "network", _MODEL)
@@ -179,12 +181,7 @@ def define_run_flags() -> None:
         _ROUNDS,
     )
     _integer("eval_every", schedule.eval_every, "rounds between evaluations", _ROUNDS)
-    _integer(
-        "patience",
-        None,
-        "stop after so many evaluations without a better model; by default never",
-        _ROUNDS,
-    )
+    _integer("patience", None, "evaluations without gain that end it; by default never", _ROUNDS)
     _integer("seed", schedule.seed, "of first weights, cohorts, shuffles and augmentation", _ROUNDS)
     _enum("device", runtime.device, config.DEVICES, "auto takes a GPU where there is one", _RUNTIME)
     _string("parallel_stores", "auto", "stores trained side by side: auto or a number", _RUNTIME)
@@ -214,6 +211,7 @@ def define_run_flags() -> None:
         "for this run alone)",
         _RUNTIME,
     )
+    fleet_flags.define_fleet_flags()
     _string("output_dir", "runs/latest", "the run directory", _OUTPUT)
     _boolean(
         "compare_central", False, "also train the same model on the pooled photographs", _OUTPUT
@@ -239,7 +237,7 @@ def run_config_from_flags() -> config.RunConfig:
         normalization = "frozen_batch" if FLAGS.weights == "imagenet" else "group"
     augmentation = FLAGS.augmentation or ("none" if FLAGS.freeze_backbone else "light")
     return config.RunConfig(
-        data=data_config_from_flags(),
+        data=data_config_from_flags(FLAGS.stores),
         model=config.ModelConfig(
             name=FLAGS.model,
             normalization=normalization,
@@ -262,6 +260,7 @@ def run_config_from_flags() -> config.RunConfig:
             parallel_stores=_auto_or_number(FLAGS.parallel_stores),
             **_values("device intra_op_threads deterministic engine ray_address"),
         ),
+        fleet=fleet_flags.fleet_config_from_flags(),
         **_values("output_dir compare_central compare_local unknown_share"),
     )
 

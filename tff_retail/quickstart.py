@@ -9,27 +9,17 @@ are those of tff_retail.train: here configs/quickstart.flags, --data_dir=data/qu
 --output_dir=runs/quickstart stand before what you add.
 """
 
-import functools
-import pathlib
 import sys
-
-from absl import flags as absl_flags
 
 from tff_retail import flags
 from tff_retail.config import ConfigurationError
+from tff_retail.shelf_flags import define_shelf_flags, draw_synthetic_stores
 from tff_retail.train import train, when_stopped
 
-_NUM_STORES = absl_flags.DEFINE_integer("stores", 5, "synthetic stores")
-_NUM_LABELS = absl_flags.DEFINE_integer("labels", 10, "products on the shelves")
-_IMAGES = absl_flags.DEFINE_integer("images_per_store", 500, "photographs in each store")
-_SEED = absl_flags.DEFINE_integer("shelf_seed", 7, "of the synthetic shelves")
+define_shelf_flags()
 
 _FLAG_FILE = "--flagfile=quickstart.flags"
 _DATA_DIR = "data/quickstart"
-# Photographs are as large as they are trained on: drawing larger ones would only take longer.
-_PHOTOGRAPH_PIXELS = 64
-# Dirichlet concentration of the labels over the stores: each has favourites and rarities.
-_LABEL_SKEW = 1.0
 
 
 def main(arguments: list[str]) -> int:
@@ -38,31 +28,8 @@ def main(arguments: list[str]) -> int:
         raise ConfigurationError(f"quickstart takes flags only, found {arguments[0]!r}; see --help")
     config = flags.run_config_from_flags()
     if config.data.data_dir == _DATA_DIR:
-        _make_stores()
+        draw_synthetic_stores(_DATA_DIR)
     return train(config)
-
-
-def _make_stores() -> None:
-    """Draws the photographs of the stores, unless they are there."""
-    from datasets.synthetic_shelf import write_synthetic_stores
-    from tff_retail.program.console import open_console
-
-    console = open_console()
-    if not pathlib.Path(_DATA_DIR).exists():
-        console.say(f"drawing the photographs of {_NUM_STORES.value} stores in {_DATA_DIR}")
-    try:
-        write_synthetic_stores(
-            _DATA_DIR,
-            num_stores=_NUM_STORES.value,
-            num_labels=_NUM_LABELS.value,
-            images_per_store=_IMAGES.value,
-            image_size=_PHOTOGRAPH_PIXELS,
-            alpha=_LABEL_SKEW,
-            seed=_SEED.value,
-            on_progress=functools.partial(console.progress, "drawing photographs"),
-        )
-    finally:
-        console.close()
 
 
 if __name__ == "__main__":

@@ -34,12 +34,13 @@ def when_stopped() -> str:
 def train(config: RunConfig) -> int:
     """Runs a configuration, tells its result or what stopped it. Returns the exit code."""
     from tff_retail.program.run import run
+    from tff_retail.program.run_approval import NotApproved
     from tff_retail.runtime.ray_workers import WorkersLost
-    from tff_retail.runtime.synchronous_schedule import QuorumMissed
+    from tff_retail.runtime.store import QuorumMissed
 
     try:
         summary = run(config)
-    except (QuorumMissed, WorkersLost) as error:
+    except (QuorumMissed, NotApproved, WorkersLost) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     print(result_text(config, summary))
@@ -53,7 +54,8 @@ def result_text(config: RunConfig, summary: dict[str, Any]) -> str:
     paths = {"model": f"{config.output_dir}/model", "curves": f"{config.output_dir}/curves.png"}
     if summary["eval_accuracy"] is None:
         return "\n".join(f"{name:6}  {path}" for name, path in paths.items())
-    paths["predictions"] = f"{config.output_dir}/predictions.png"
+    if not config.data.is_remote:
+        paths["predictions"] = f"{config.output_dir}/predictions.png"
     own = f"the photographs of {config.data.eval_dir}" if config.data.eval_dir else None
     return result_table(
         federated=summary["eval_accuracy"],

@@ -115,11 +115,12 @@ class _Round:
         return RoundResult(state, metrics)
 
 
-def _evaluator(federated_round, stores, headquarters=None):
+def _evaluator(federated_round, stores, headquarters=None, said=None):
     return Evaluator(
         federated_round=federated_round,
         training_paths=["global_model_weights/trainable/0", "finalizer/0"],
-        stores=stores,
+        stores=lambda: stores,
+        say=said.append if said is not None else lambda text: None,
         headquarters=headquarters,
         seed=9,
     )
@@ -128,7 +129,10 @@ def _evaluator(federated_round, stores, headquarters=None):
 def test_the_weights_of_training_are_evaluated():
     federated_round = _Round()
     stores = [_Store("north", 0.5), _Store("south", 1.0), _Store("off", 0.0, "off: no disk")]
-    evaluation = _evaluator(federated_round, stores).evaluate([np.array(42), np.array(7)], 3)
+    said = []
+    evaluator = _evaluator(federated_round, stores, said=said)
+    evaluation = evaluator.evaluate([np.array(42), np.array(7)], 3)
+    assert said == ["round 3: no evaluation of off: no disk"]
     assert federated_round.broadcasts == [[5, 42]]
     assert evaluation.metrics == {"top_1": 0.5}
     assert evaluation.stores == {"north": {"top_1": 0.5}, "south": {"top_1": 1.0}, "off": {}}

@@ -11,6 +11,7 @@ from tff_retail.program.evaluation import Evaluation
 from tff_retail.program.training_run import TrainingRun
 from tff_retail.runtime.federated_round import RoundResult
 from tff_retail.runtime.plain_collector import Collection, Outcome
+from tff_retail.runtime.roster import SteadyRoster
 
 FIRST = [np.array(0)]
 
@@ -33,7 +34,7 @@ class _CountingRound:
     def broadcast(self, state):
         return state
 
-    def collect(self, cohort, request, *, on_store_done):
+    def collect(self, cohort, request, *, enough, on_store_done):
         outcomes = []
         for store in cohort:
             failure = f"{store.name}: no disk" if store.name in self._failing else None
@@ -108,15 +109,24 @@ class _Console:
         self.lines.append(line)
 
 
-def _train(evaluator, disk=None, console=None, federated_round=None, start=None, **settings):
+def _train(
+    evaluator,
+    disk=None,
+    console=None,
+    federated_round=None,
+    start=None,
+    on_durable=lambda round_num: None,
+    **settings,
+):
     disk = disk or _Disk()
     schedule = ScheduleConfig(**{"min_stores": 1, "min_available_stores": 1, **settings})
     run = TrainingRun(
         schedule=schedule,
         federated_round=federated_round or _CountingRound(),
-        stores=STORES,
+        roster=SteadyRoster(STORES),
         evaluator=evaluator,
         console=console or _Console(),
+        on_durable=on_durable,
     )
     state, progress = start or (FIRST, Progress())
     trained = run.train(state, progress, checkpoints=disk, metric_files=disk, best_weights=disk)
@@ -240,3 +250,34 @@ def test_what_goes_wrong_at_a_store_is_said():
     (line,) = console.lines
     assert (line.stores_done, line.stores_asked, line.worst_store) == (1, 2, "north")
     assert (line.train_loss, line.eval_top_1) == (0.5, 0.5)
+
+
+def test_a_round_is_called_durable_once_its_state_is_on_disk():
+    disk = _Disk()
+    _train(
+        _Evaluator(0.5, 0.5),
+        disk,
+        rounds=2,
+        on_durable=lambda round_num: disk.steps.append(("durable", round_num)),
+    )
+    order = [step for step in disk.steps if step[0] in ("checkpoint", "wait", "durable")]
+    assert order == [
+        ("wait",),
+        ("checkpoint", 1),
+        ("wait",),
+        ("durable", 1),
+        ("checkpoint", 2),
+        ("wait",),
+        ("durable", 2),
+    ]
+
+
+def test_an_evaluation_that_no_store_answered_is_none():
+    class _Nobody(_Evaluator):
+        def evaluate(self, state, round_num):
+            metrics = {"top_1": 0.0, "loss": 0.0, "num_examples": 0}
+            return Evaluation(metrics=metrics, stores={})
+
+    trained, disk = _train(_Nobody(), rounds=2, patience=1)
+    assert (trained.progress.round_num, trained.progress.best_round) == (2, 0)
+    assert "eval/top_1" not in disk.released[1]

@@ -1,7 +1,8 @@
 import pytest
 
 from tff_retail import config
-from tff_retail.runtime import cohort, plain_collector, synchronous_schedule
+from tff_retail.runtime import cohort, plain_collector, roster, synchronous_schedule
+from tff_retail.runtime.store import QuorumMissed
 
 NAMES = [f"store {number}" for number in range(10)]
 
@@ -14,6 +15,10 @@ class _Store:
 STORES = [_Store(name) for name in NAMES]
 
 
+def _roster():
+    return roster.SteadyRoster(STORES)
+
+
 class _Round:
     """A round in which the stores of `failing` give nothing."""
 
@@ -24,7 +29,8 @@ class _Round:
     def broadcast(self, state):
         return [state, "broadcast"]
 
-    def collect(self, asked, request, *, on_store_done):
+    def collect(self, asked, request, *, enough, on_store_done):
+        self.enough = enough
         self.requests.append(request)
         self.cohorts.append([store.name for store in asked])
         outcomes = []
@@ -35,10 +41,10 @@ class _Round:
         return plain_collector.Collection(["total"], tuple(outcomes))
 
 
-def _schedule(**settings):
+def _schedule(overselect=0.0, **settings):
     defaults = {"participation": 0.3, "min_stores": 2, "seed": 1}
     return synchronous_schedule.SynchronousSchedule(
-        config.ScheduleConfig(**{**defaults, **settings})
+        config.ScheduleConfig(**{**defaults, **settings}), overselect=overselect
     )
 
 
@@ -68,10 +74,44 @@ def test_a_cohort_is_the_share_rounded_up_and_the_quorum_at_least(
     assert len(schedule.cohort(STORES[:num_stores], 1)) == size
 
 
+@pytest.mark.parametrize(
+    "overselect, num_stores, asked", [(0.5, 10, 5), (0.34, 10, 5), (0.0, 10, 3), (4.0, 10, 10)]
+)
+def test_over_selection_asks_more_than_the_round_wants(overselect, num_stores, asked):
+    one_round = _Round(failing=[])
+    schedule = _schedule(overselect)
+    schedule.collect(one_round, "state", roster.SteadyRoster(STORES[:num_stores]), 4)
+    assert (len(one_round.cohorts[0]), one_round.enough) == (asked, 3)
+
+
+class _Roster(roster.SteadyRoster):
+    """Has the stores of each attempt in turn, and notes how they fared."""
+
+    def __init__(self, *attempts):
+        self._attempts, self.heeded = attempts, []
+
+    def stores(self, round_num, attempt):
+        return self._attempts[attempt]
+
+    def heed(self, round_num, collection):
+        self.heeded.append((round_num, collection.num_results))
+
+
+def test_each_attempt_is_drawn_from_the_stores_that_are_there_then():
+    there, asked = _Roster(STORES[:3], STORES[5:8]), []
+    one_round = _Round(failing=NAMES[:2])
+    schedule = _schedule(participation=1.0)
+    collection = schedule.collect(one_round, "state", there, 4, on_asked=asked.append)
+    assert one_round.cohorts == [NAMES[:3], NAMES[5:8]]
+    assert collection.num_results == 3
+    assert there.heeded == [(4, 1), (4, 3)]
+    assert asked == [3, 3]
+
+
 def test_a_round_that_has_its_quorum_is_collected_once():
     first = [store.name for store in _schedule().cohort(STORES, 4)]
     one_round, told = _Round(failing=first[:1]), []
-    collection = _schedule().collect(one_round, "state", STORES, 4, on_store_done=told.append)
+    collection = _schedule().collect(one_round, "state", _roster(), 4, on_store_done=told.append)
     assert one_round.cohorts == [first]
     assert collection.num_results == 2
     assert told == list(collection.outcomes)
@@ -85,14 +125,14 @@ def test_another_cohort_is_asked_where_the_quorum_was_missed():
     first, second = ([s.name for s in schedule.cohort(STORES, 4, attempt)] for attempt in (0, 1))
     assert first != second
     one_round = _Round(failing=set(first) - set(second))
-    schedule.collect(one_round, "state", STORES, 4)
+    schedule.collect(one_round, "state", _roster(), 4)
     assert one_round.cohorts == [first, second]
 
 
 def test_a_quorum_missed_again_and_again_names_who_is_missing():
     one_round = _Round(failing=NAMES)
-    with pytest.raises(synchronous_schedule.QuorumMissed) as missed:
-        _schedule().collect(one_round, "state", STORES, 4)
+    with pytest.raises(QuorumMissed) as missed:
+        _schedule().collect(one_round, "state", _roster(), 4)
     assert len(one_round.cohorts) == synchronous_schedule.MAX_ATTEMPTS == 3
     assert len({tuple(names) for names in one_round.cohorts}) == 3
     names = one_round.cohorts[-1]

@@ -6,8 +6,10 @@ run directory says which configuration made it. A field's rule is checked in
 found and the remedy.
 """
 
+from tff_retail.config.address import require_address
 from tff_retail.config.configuration_error import ConfigurationError
-from tff_retail.config.data_config import PARTITIONERS, DataConfig
+from tff_retail.config.data_config import PARTITIONERS, STORES, DataConfig
+from tff_retail.config.fleet_config import FleetConfig
 from tff_retail.config.folder import existing_folder
 from tff_retail.config.learning_config import (
     AUGMENTATIONS,
@@ -24,6 +26,7 @@ from tff_retail.config.requirement import require
 from tff_retail.config.run_config import RunConfig
 from tff_retail.config.runtime_config import DEVICES, ENGINES, RuntimeConfig
 from tff_retail.config.schedule_config import ScheduleConfig
+from tff_retail.config.store_config import StoreConfig
 
 __all__ = [
     "AUGMENTATIONS",
@@ -34,6 +37,7 @@ __all__ = [
     "DEVICES",
     "DataConfig",
     "ENGINES",
+    "FleetConfig",
     "LearningConfig",
     "MODELS",
     "ModelConfig",
@@ -44,7 +48,10 @@ __all__ = [
     "RuntimeConfig",
     "SCHEDULES",
     "SERVER_OPTIMIZERS",
+    "STORES",
     "ScheduleConfig",
+    "StoreConfig",
     "existing_folder",
     "require",
+    "require_address",
 ]

@@ -5,6 +5,7 @@ import dataclasses
 from tff_retail.config.configuration_error import ConfigurationError
 from tff_retail.config.requirement import require, require_one_of
 
+STORES = ("simulated", "remote")
 PARTITIONERS = ("iid", "dirichlet", "shards", "quantity")
 
 
@@ -13,6 +14,8 @@ class DataConfig:
     """Where the photographs are and how they are cut up.
 
     Attributes:
+      stores: `simulated`, in this process, or `remote`, real ones that have their own photographs;
+        of what follows only `validation_fraction` counts there.
       data_dir: folder of store folders (`<data_dir>/<store>/<label>/*.jpg`); None when `tfds`.
       tfds: name of a TensorFlow data set to spread over simulated stores; None when `data_dir`.
       tfds_split: its split to train on.
@@ -23,6 +26,7 @@ class DataConfig:
       eval_dir: a test set that headquarters owns (`<eval_dir>/<label>/*.jpg`), or None.
     """
 
+    stores: str = "simulated"
     data_dir: str | None = None
     tfds: str | None = None
     tfds_split: str = "train"
@@ -35,12 +39,8 @@ class DataConfig:
     eval_dir: str | None = None
 
     def __post_init__(self) -> None:
-        if self.data_dir is None and self.tfds is None:
-            raise ConfigurationError(
-                "--data_dir must say where the stores are, found nothing; set --data_dir=FOLDER, "
-                "or --tfds=NAME for a public data set (real stores, --stores=remote, are not in "
-                "this version yet)"
-            )
+        require_one_of("stores", self.stores, STORES)
+        self._require_a_source()
         require(
             self.data_dir is None or self.tfds is None,
             "data_dir",
@@ -56,3 +56,23 @@ class DataConfig:
             "in (0, 1)",
             self.validation_fraction,
         )
+
+    def _require_a_source(self) -> None:
+        if self.is_remote:
+            for flag in ("data_dir", "tfds", "eval_dir"):
+                require(
+                    getattr(self, flag) is None,
+                    flag,
+                    "left out with --stores=remote, since real stores have their own photographs",
+                    getattr(self, flag),
+                )
+        elif self.data_dir is None and self.tfds is None:
+            raise ConfigurationError(
+                "--data_dir must say where the stores are, found nothing; set --data_dir=FOLDER, "
+                "--tfds=NAME for a public data set, or --stores=remote for real stores"
+            )
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the stores are real ones."""
+        return self.stores == "remote"

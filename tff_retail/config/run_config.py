@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from tff_retail.config.data_config import DataConfig
+from tff_retail.config.fleet_config import FleetConfig
 from tff_retail.config.learning_config import LearningConfig
 from tff_retail.config.model_config import ModelConfig
 from tff_retail.config.requirement import require
@@ -28,6 +29,7 @@ class RunConfig:
     learning: LearningConfig = LearningConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     runtime: RuntimeConfig = RuntimeConfig()
+    fleet: FleetConfig = FleetConfig()
     output_dir: str = "runs/latest"
     compare_central: bool = False
     compare_local: bool = False
@@ -48,6 +50,20 @@ class RunConfig:
             self.learning.warmup_rounds,
         )
 
+        for flag in ("compare_central", "compare_local"):
+            require(
+                not (self.data.is_remote and getattr(self, flag)),
+                flag,
+                "off with --stores=remote, since no photograph is at headquarters",
+                getattr(self, flag),
+            )
+        require(
+            not self.data.is_remote or self.runtime.engine == "local",
+            "engine",
+            "local with --stores=remote, where the stores themselves do the work",
+            self.runtime.engine,
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain JSON values."""
         return dataclasses.asdict(self)
@@ -66,6 +82,7 @@ class RunConfig:
             "learning": LearningConfig,
             "schedule": ScheduleConfig,
             "runtime": RuntimeConfig,
+            "fleet": FleetConfig,
         }
         built = {name: part(**values[name]) for name, part in parts.items()}
         return cls(**{**values, **built})

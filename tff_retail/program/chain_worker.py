@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from tff_retail.program.baseline_job import BaselineJob
     from tff_retail.program.pooled_training import Baseline
     from tff_retail.program.recogniser import Recogniser
-    from tff_retail.runtime.plain_collector import Outcome, PartialSum
+    from tff_retail.runtime.cohort_sums import PartialSum
+    from tff_retail.runtime.plain_collector import Outcome
     from tff_retail.runtime.store import WorkResult
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -88,9 +88,10 @@ class Evaluator:
     Args:
       federated_round: runs a round of federated evaluation.
       training_paths: the paths of the training state's leaves.
-      stores: those with photographs to evaluate on.
+      stores: gives those with photographs to evaluate on, that can be asked now.
       headquarters: the test set that headquarters owns, as a store; None where there is none.
       seed: of the run.
+      say: told of a store that gave nothing.
     """
 
     def __init__(
@@ -98,15 +99,17 @@ class Evaluator:
         *,
         federated_round: FederatedRound,
         training_paths: Sequence[str],
-        stores: Sequence[Store],
+        stores: Callable[[], Sequence[Store]],
         headquarters: Store | None,
         seed: int,
+        say: Callable[[str], None] = lambda text: None,
     ) -> None:
         self._round = federated_round
         self._training_paths = training_paths
         self._stores = stores
         self._headquarters = headquarters
         self._seed = seed
+        self._say = say
         self._first = federated_round.initial_state()
 
     def evaluate(self, training_state: Sequence[np.ndarray], round_num: int) -> Evaluation:
@@ -118,8 +121,9 @@ class Evaluator:
         trained = dict(zip(self._training_paths, training_state, strict=True))
         state = evaluation_state(self._round.state_paths, self._first, trained)
         request = WorkRequest("evaluate", round_num, self._seed, self._round.broadcast(state))
-        sums, reports = self._over(self._stores, request, state)
-        confidence = confidence_histogram(sums) if self._stores else None
+        stores = self._stores()
+        sums, reports = self._over(stores, request, state)
+        confidence = confidence_histogram(sums) if stores else None
         if self._headquarters is not None:
             sums, _ = self._over([self._headquarters], request, state)
             confidence = confidence or confidence_histogram(sums)
@@ -129,6 +133,9 @@ class Evaluator:
         self, stores: Sequence[Store], request: WorkRequest, state: list[np.ndarray]
     ) -> tuple[Mapping[str, np.ndarray], dict[str, Mapping[str, float]]]:
         collection = self._round.collect(stores, request)
+        for outcome in collection.outcomes:
+            if outcome.failure is not None:
+                self._say(f"round {request.round_num}: no evaluation of {outcome.failure}")
         result = self._round.update(state, collection)
         reports = {outcome.store: outcome.report for outcome in collection.outcomes}
         return result.metrics, reports

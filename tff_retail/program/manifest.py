@@ -4,6 +4,7 @@ It says which graphs run at a store, by role and digest, and how a store's photo
 prepared for them. A round then needs a seed, a round number and a broadcast, and nothing else.
 """
 
+import hashlib
 from typing import Any
 
 from tff_retail.program.recogniser import Recogniser
@@ -28,6 +29,7 @@ def make_manifest(recogniser: Recogniser) -> dict[str, Any]:
     if recogniser.backbone is not None:
         roles["features"] = {
             "graphs": {"work": recogniser.backbone.work.digest},
+            "weights": hashlib.sha256(recogniser.backbone.weights_file).hexdigest(),
             "batch_size": recogniser.backbone.pipeline.batch_size,
             "takes": _element(recogniser.backbone.pipeline),
             "gives": [],  # the features stay at the store
@@ -38,7 +40,16 @@ def make_manifest(recogniser: Recogniser) -> dict[str, Any]:
         "image_size": config.model.image_size,
         "validation_fraction": config.data.validation_fraction,
         "roles": roles,
+        "contents": sorted(manifest_contents(recogniser)),
     }
+
+
+def manifest_contents(recogniser: Recogniser) -> dict[str, bytes]:
+    """What a store must have to work by the manifest, by SHA-256 in hex."""
+    graphs = [form["work"].computation for form in recogniser.forms.values()]
+    backbone = recogniser.backbone
+    needed = [] if backbone is None else [backbone.work.computation, backbone.weights_file]
+    return {hashlib.sha256(content).hexdigest(): content for content in (*graphs, *needed)}
 
 
 def _element(pipeline: Any) -> dict[str, str]:

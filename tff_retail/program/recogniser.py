@@ -5,6 +5,7 @@ features that each store computes once.
 """
 
 import dataclasses
+import functools
 import io
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +55,14 @@ class FrozenBackbone:
     work: GraphPart
     weights: Sequence[np.ndarray]
     pipeline: ExamplePipeline
+
+    @functools.cached_property
+    def weights_file(self) -> bytes:
+        """The weights as an npz archive; equal weights have equal bytes."""
+        buffer = io.BytesIO()
+        arrays = {f"{number:04}": array for number, array in enumerate(self.weights)}
+        np.savez(buffer, **arrays)
+        return buffer.getvalue()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -205,7 +214,7 @@ def _compile(
 
 def _compile_backbone(config: RunConfig, weights: Sequence[np.ndarray]) -> FrozenBackbone:
     model = config.model
-    pipeline = _photograph_pipeline(model)
+    pipeline = photograph_pipeline(model)
     work = compile_part(
         build_feature_computation(model, pipeline.element_spec(), config.learning.precision)
     )
@@ -215,10 +224,11 @@ def _compile_backbone(config: RunConfig, weights: Sequence[np.ndarray]) -> Froze
 def _feature_shape(model: ModelConfig) -> tuple[int, ...]:
     if model.freeze_backbone:
         return (int(build_backbone(model).output_shape[-1]),)
-    return _photograph_pipeline(model).shape
+    return photograph_pipeline(model).shape
 
 
-def _photograph_pipeline(model: ModelConfig) -> ExamplePipeline:
+def photograph_pipeline(model: ModelConfig) -> ExamplePipeline:
+    """How a frozen backbone takes a store's photographs."""
     return ExamplePipeline(
         feature="image",
         shape=(model.image_size, model.image_size, 3),
@@ -243,10 +253,8 @@ def _trained_model_fn(
 def _save_backbone(backbone: FrozenBackbone, folder: pathlib.Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "features.pb").write_bytes(backbone.work.computation)
-    buffer = io.BytesIO()
-    np.savez(buffer, **{f"{number:04}": array for number, array in enumerate(backbone.weights)})
     temporary = folder / "backbone.npz.tmp"
-    temporary.write_bytes(buffer.getbuffer())
+    temporary.write_bytes(backbone.weights_file)
     temporary.replace(folder / "backbone.npz")
 
 
@@ -257,4 +265,4 @@ def _load_backbone(model: ModelConfig, folder: pathlib.Path) -> FrozenBackbone |
     with np.load(folder / "backbone.npz", allow_pickle=False) as arrays:
         weights = [arrays[name] for name in sorted(arrays.files)]
     work = GraphPart((folder / "features.pb").read_bytes())
-    return FrozenBackbone(work, weights, _photograph_pipeline(model))
+    return FrozenBackbone(work, weights, photograph_pipeline(model))

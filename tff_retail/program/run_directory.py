@@ -10,6 +10,7 @@ model/, model_last/  the best evaluated model and the last one
 summary.json         written last: a run with one is finished
 """
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -17,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from datasets.private_files import FileLock
-from tff_retail.config import ConfigurationError, RunConfig
+from tff_retail.config import ConfigurationError, FleetConfig, RunConfig
 
 # What may differ between two starts of one run: it changes neither the weights nor the metrics.
 _FREE = {
@@ -27,6 +28,7 @@ _FREE = {
     "runtime.ray_address",
     "data.cache_dir",
     "unknown_share",
+    *(f"fleet.{field.name}" for field in dataclasses.fields(FleetConfig)),
 }
 
 

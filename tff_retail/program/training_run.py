@@ -6,7 +6,7 @@ again, with the same result, and the metric files drop what they had of it.
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from tff_retail.program.metric_files import MetricFiles
 from tff_retail.program.round_line import RoundLine
 from tff_retail.runtime.federated_round import FederatedRound
 from tff_retail.runtime.plain_collector import Collection, Outcome
-from tff_retail.runtime.store import Store
+from tff_retail.runtime.roster import Roster
 from tff_retail.runtime.synchronous_schedule import SynchronousSchedule
 
 Leaves = list[np.ndarray]
@@ -47,9 +47,12 @@ class TrainingRun:
     Args:
       schedule: rounds, evaluation and patience.
       federated_round: runs a round of training.
-      stores: all that take part, in an order that does not change.
+      roster: who can be asked.
       evaluator: evaluates a state; None where no store has photographs to evaluate on.
       console: told every round.
+      overselect: see `SynchronousSchedule`.
+      on_durable: told the last round whose state is on disk, so that what could make it again may
+        be forgotten.
     """
 
     def __init__(
@@ -57,16 +60,19 @@ class TrainingRun:
         *,
         schedule: ScheduleConfig,
         federated_round: FederatedRound,
-        stores: Sequence[Store],
+        roster: Roster,
         evaluator: Evaluator | None,
         console: RoundConsole,
+        overselect: float = 0.0,
+        on_durable: Callable[[int], None] = lambda round_num: None,
     ) -> None:
         self._config = schedule
-        self._schedule = SynchronousSchedule(schedule)
+        self._schedule = SynchronousSchedule(schedule, overselect=overselect)
         self._round = federated_round
-        self._stores = stores
+        self._roster = roster
         self._evaluator = evaluator
         self._console = console
+        self._on_durable = on_durable
 
     def train(
         self,
@@ -102,7 +108,7 @@ class TrainingRun:
             evaluation = self._evaluate(state, round_num)
             progress = self._advance(progress, round_num, evaluation)
             clock.lap("evaluation")
-            checkpoints.wait()
+            self._wait_for_disk(checkpoints, round_num - 1)
             if progress.best_round == round_num:
                 best_weights.save(round_num, state)
             metrics = _released(trained, evaluation, collection, clock.seconds)
@@ -116,7 +122,7 @@ class TrainingRun:
                 )
             checkpoints.save(state, progress)
             self._tell(round_num, collection, trained, evaluation, clock)
-        checkpoints.wait()
+        self._wait_for_disk(checkpoints, progress.round_num)
         is_converged = progress.round_num < rounds
         return Trained(state=state, progress=progress, is_converged=is_converged)
 
@@ -124,26 +130,43 @@ class TrainingRun:
         self, state: Leaves, round_num: int
     ) -> tuple[Collection, Leaves, Mapping[str, float]]:
         done: list[Outcome] = []
+        asked = 0
+
+        def on_asked(num_stores: int) -> None:
+            nonlocal asked
+            asked = num_stores
+            done.clear()
 
         def on_store_done(outcome: Outcome) -> None:
             done.append(outcome)
             if outcome.failure is not None:
                 self._console.say(f"round {round_num}: no result of {outcome.failure}")
-            self._console.store_done(len(done), max(asked, len(done)))
+            self._console.store_done(len(done), asked)
 
-        asked = len(self._schedule.cohort(self._stores, round_num))
         collection = self._schedule.collect(
-            self._round, state, self._stores, round_num, on_store_done=on_store_done
+            self._round,
+            state,
+            self._roster,
+            round_num,
+            on_asked=on_asked,
+            on_store_done=on_store_done,
         )
         result = self._round.update(state, collection)
         trained = {name: _number(value) for name, value in training_metrics(result.metrics).items()}
         return collection, result.state, trained
 
+    def _wait_for_disk(self, checkpoints: Checkpoints, round_num: int) -> None:
+        checkpoints.wait()
+        if round_num:
+            self._on_durable(round_num)
+
     def _evaluate(self, state: Leaves, round_num: int) -> Evaluation | None:
         is_due = round_num % self._config.eval_every == 0 or round_num == self._config.rounds
         if self._evaluator is None or not is_due:
             return None
-        return self._evaluator.evaluate(state, round_num)
+        evaluation = self._evaluator.evaluate(state, round_num)
+        # Where no store answered there is nothing to go by.
+        return evaluation if evaluation.metrics["num_examples"] else None
 
     def _advance(
         self, progress: Progress, round_num: int, evaluation: Evaluation | None

@@ -8,7 +8,7 @@ import itertools
 import textwrap
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import tensorflow as tf
 import tensorflow_federated as tff
 
 from tff_retail.runtime.dataset_graph import DatasetGraph, serialize_dataset
-from tff_retail.runtime.federated_round import FederatedRound
+from tff_retail.runtime.federated_round import Collector, FederatedRound
 from tff_retail.runtime.graph_part import GraphPart
 from tff_retail.runtime.part_session import PartSession
 from tff_retail.runtime.plain_collector import PlainCollector
@@ -47,6 +47,9 @@ class RoundFormContext(tff.framework.SyncContext):
       roles: what a `Store` calls a round, by the digest of the round's `work`; see
         `RoundForm.digests`. A round that is not in it is the role `train`.
       seed: of the randomness of a `Store`'s work.
+      make_collector: gives what asks the stores of a round form; None for one that has them work
+        in this process.
+      min_results: results that a round needs; None for one of every store.
     """
 
     def __init__(
@@ -57,8 +60,12 @@ class RoundFormContext(tff.framework.SyncContext):
         stores: Mapping[str, Store | tf.data.Dataset] | None = None,
         roles: Mapping[str, str] | None = None,
         seed: int = 0,
+        make_collector: Callable[[RoundForm], Collector] | None = None,
+        min_results: int | None = None,
     ) -> None:
         self._parallel_stores = parallel_stores
+        self._make_collector = make_collector or self._collector_here
+        self._min_results = min_results
         self._devices = tuple(devices)
         self._stores = dict(stores or {})
         self._roles = dict(roles or {})
@@ -86,7 +93,7 @@ class RoundFormContext(tff.framework.SyncContext):
                 return _LocalCall(compile_part(comp), signature)
             if signature.parameter is None:
                 return _LocalCall(_compile_value(comp), signature)
-            form = _compile_next(comp)
+            form = compile_next(comp)
         except TypeError as error:
             found = textwrap.shorten(str(signature), 200)
             raise TypeError(f"{_WHAT_RUNS}, found {found}. {error}") from error
@@ -94,11 +101,20 @@ class RoundFormContext(tff.framework.SyncContext):
         return _Rounds(
             form,
             signature,
+            self._make_collector(form),
             parallel_stores=self._parallel_stores,
             devices=self._devices,
             stores=self._stores,
             role=role,
             seed=self._seed,
+            min_results=self._min_results,
+        )
+
+    def _collector_here(self, form: RoundForm) -> Collector:
+        return PlainCollector(
+            form,
+            parallel_stores=self._parallel_stores,
+            parallel_at_end=parallel_stores_at_end(self._parallel_stores, self._devices),
         )
 
 
@@ -146,20 +162,17 @@ class _Rounds:
         self,
         form: RoundForm,
         signature: tff.FunctionType,
+        collector: Collector,
         *,
         parallel_stores: int,
         devices: Sequence[str],
         stores: Mapping[str, Store | tf.data.Dataset],
         role: str,
         seed: int,
+        min_results: int | None,
     ) -> None:
         self._work = form["work"]
         self._state_type, self._data_type = (t.member for t in signature.parameter)
-        collector = PlainCollector(
-            form,
-            parallel_stores=parallel_stores,
-            parallel_at_end=parallel_stores_at_end(parallel_stores, devices),
-        )
         self._round = FederatedRound(form, collector)
         self._have_own_cores = parallel_stores > 1 and is_cpu(devices)
         self._devices = devices
@@ -167,6 +180,7 @@ class _Rounds:
         self._stores = stores
         self._role = role
         self._seed = seed
+        self._min_results = min_results
         self._round_nums = itertools.count(1)
 
     def __call__(self, arg: Any) -> list[np.ndarray]:
@@ -184,9 +198,10 @@ class _Rounds:
             self._sessions.close()  # ends the work of the other stores
             self._sessions = self._make_sessions()
             raise
-        for outcome in collection.outcomes:
-            if outcome.failure is not None:
-                raise StoreFailed(outcome.failure)
+        failures = [outcome.failure for outcome in collection.outcomes if outcome.failure]
+        needed = len(stores) if self._min_results is None else self._min_results
+        if failures and collection.num_results < needed:
+            raise StoreFailed("; ".join(failures))
         result = self._round.update(state, collection)
         return [*result.state, *result.metrics.values()]
 
@@ -229,8 +244,8 @@ def _compile_value(comp: tff.framework.ConcreteComputation) -> GraphPart:
     return compile_part(tff.backends.mapreduce.get_state_initialization_computation(comp))
 
 
-def _compile_next(comp: tff.framework.ConcreteComputation) -> RoundForm:
-    """The round form of a `next` alone.
+def compile_next(comp: tff.framework.ConcreteComputation) -> RoundForm:
+    """The round form of a `next` alone, as this context runs it.
 
     Raises:
       TypeError: it has none.

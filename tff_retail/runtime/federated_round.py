@@ -22,9 +22,17 @@ class Collector(Protocol):
         cohort: Sequence[Store],
         request: WorkRequest,
         *,
+        enough: int | None = None,
         on_store_done: Callable[[Outcome], None] = ...,
     ) -> Collection:
-        """Asks the stores and sums what they give."""
+        """Asks the stores and sums what they give.
+
+        Args:
+          cohort: the stores, in the order of their positions.
+          request: what they are asked.
+          enough: so many results may end it, for a collector that can leave late stores behind.
+          on_store_done: called as each store ends, one call at a time.
+        """
         ...
 
 
@@ -80,10 +88,11 @@ class FederatedRound:
         cohort: Sequence[Store],
         request: WorkRequest,
         *,
+        enough: int | None = None,
         on_store_done: Callable[[Outcome], None] = lambda outcome: None,
     ) -> Collection:
         """Asks the cohort; see `Collector.collect`."""
-        return self._collector.collect(cohort, request, on_store_done=on_store_done)
+        return self._collector.collect(cohort, request, enough=enough, on_store_done=on_store_done)
 
     def update(self, state: Leaves, collection: Collection) -> RoundResult:
         """Takes a collection into the state."""

@@ -5,6 +5,7 @@ would overwrite each other: a session runs one call after the other, and threads
 the same time have a session each (`session_pool`).
 """
 
+import contextlib
 import copy
 import dataclasses
 import itertools
@@ -16,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
+from tff_retail.runtime.flushed_denormals import flushed_denormals
 from tff_retail.runtime.graph_part import GraphPart
 from tff_retail.runtime.graph_placement import place_graph
 from tff_retail.runtime.store import WorkStopped
@@ -59,6 +61,7 @@ class PartSession:
     ) -> None:
         self._bound = _bind(part, pipelines, device)
         self._has_own_core = has_own_core
+        self._arithmetic = flushed_denormals if has_own_core else contextlib.nullcontext
         self._open()
 
     def twin(self) -> "PartSession":
@@ -109,7 +112,9 @@ class PartSession:
             with self._lock:
                 if self._initialize is not None:
                     self._initialize()
-                return self._call(*map(np.asarray, [*tensors, *arrays], self._bound.dtypes))
+                values = list(map(np.asarray, [*tensors, *arrays], self._bound.dtypes))
+                with self._arithmetic():
+                    return self._call(*values)
         except (RuntimeError, tf.errors.OpError) as error:
             # What a closed session raises depends on where the run was when it was closed.
             if self._is_closed:

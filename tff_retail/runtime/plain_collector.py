@@ -12,18 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from tff_retail.runtime.cohort_sums import CohortSums, PartialSum
 from tff_retail.runtime.merge_tree import MergeTree
-from tff_retail.runtime.part_session import PartSession
 from tff_retail.runtime.round_form import RoundForm
-from tff_retail.runtime.store import Store, StoreFailed, WorkRequest, WorkResult
+from tff_retail.runtime.store import Store, StoreFailed, WorkRequest
 from tff_retail.runtime.store_slots import StoreSlots
 
 Leaves = list[np.ndarray]
-
-# The elements of `work`'s result (TFF's `forms.py`): the update, two kinds of secure sums with a
-# bound on each value, and secure sums with a modulus.
-_UPDATE = 0
-_MODULAR_SUM = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,12 +30,14 @@ class Outcome:
       failure: why it gave nothing, or None.
       report: what it tells of itself.
       seconds: how long its work took; 0 where it failed.
+      is_surplus: whether it gave nothing for enough others were faster, which is no fault of its.
     """
 
     store: str
     failure: str | None
     report: Mapping[str, float]
     seconds: float
+    is_surplus: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,19 +59,6 @@ class Collection:
         return sum(outcome.failure is None for outcome in self.outcomes)
 
 
-@dataclasses.dataclass(frozen=True)
-class PartialSum:
-    """The sum over a subtree of a cohort; its arrays may be read-only (Ray's object store).
-
-    Attributes:
-      accumulator: the leaves of the updates' accumulator.
-      secure: the secure sums.
-    """
-
-    accumulator: Leaves
-    secure: Leaves
-
-
 class PlainCollector:
     """Sums a cohort's updates with the graphs of a round form.
 
@@ -88,13 +72,7 @@ class PlainCollector:
     def __init__(
         self, form: RoundForm, *, parallel_stores: int, parallel_at_end: int | None = None
     ) -> None:
-        self._zero = PartSession(form["zero"])
-        self._accumulate = PartSession(form["accumulate"])
-        self._merge = PartSession(form["merge"])
-        self._report = PartSession(form["report"])
-        self._moduli = _moduli(form)
-        self._slots = [leaf.element for leaf in form["work"].result]
-        self._no_secure_sums = _no_secure_sums(form)
+        self._sums = CohortSums(form)
         self._parallel_stores = parallel_stores
         # Kept from round to round, for oneDNN keeps what it has compiled for each thread.
         self._threads: concurrent.futures.ThreadPoolExecutor | None = None
@@ -105,6 +83,7 @@ class PlainCollector:
         cohort: Sequence[Store],
         request: WorkRequest,
         *,
+        enough: int | None = None,
         on_store_done: Callable[[Outcome], None] = lambda outcome: None,
     ) -> Collection:
         """Asks every store of the cohort and folds what comes back.
@@ -112,6 +91,7 @@ class PlainCollector:
         Args:
           cohort: the stores, in the order of their positions.
           request: what they are asked.
+          enough: see `Collector.collect`; stores that take turns are all waited for.
           on_store_done: called as each store ends, one call at a time.
 
         Raises:
@@ -133,7 +113,7 @@ class PlainCollector:
           The sum, None where no store gave a result, and the stores' outcomes in their order.
         """
         tree: MergeTree[PartialSum] = MergeTree(len(cohort), self.join)
-        zero = self._zero()
+        zero = self._sums.zero()
         lock, is_over = threading.Lock(), threading.Event()
         slots = StoreSlots(
             len(cohort), parallel=self._parallel_stores, parallel_at_end=self._parallel_at_end
@@ -161,15 +141,16 @@ class PlainCollector:
 
     def finish(self, total: PartialSum | None, outcomes: tuple[Outcome, ...]) -> Collection:
         """The collection that a cohort's sum makes, None standing for a sum over no store."""
-        if total is None:
-            total = PartialSum(self._zero(), self._no_secure_sums)
-        return Collection(self._report(total.accumulator) + total.secure, outcomes)
+        return Collection(self._sums.finish(total), outcomes)
+
+    def join(self, left: PartialSum, right: PartialSum) -> PartialSum:
+        """The sum over two neighbours in the tree."""
+        return self._sums.join(left, right)
 
     def close(self) -> None:
         """Ends the sessions and threads."""
         self._end_threads()
-        for session in (self._zero, self._accumulate, self._merge, self._report):
-            session.close()
+        self._sums.close()
 
     def _ask_all(self, ask: Callable[[int], Outcome], num_stores: int) -> tuple[Outcome, ...]:
         if self._threads is None:
@@ -202,48 +183,4 @@ class PlainCollector:
         except StoreFailed as failure:
             return Outcome(store.name, str(failure), {}, 0.0), None
         outcome = Outcome(store.name, None, result.report, result.seconds)
-        return outcome, self._leaf(zero, result)
-
-    def _leaf(self, zero: Leaves, result: WorkResult) -> PartialSum:
-        update = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot == _UPDATE]
-        secure = [v for v, slot in zip(result.outputs, self._slots, strict=True) if slot != _UPDATE]
-        reduced = [
-            value if modulus is None else np.mod(value, modulus).astype(value.dtype)
-            for value, modulus in zip(secure, self._moduli, strict=True)
-        ]
-        return PartialSum(self._accumulate([*zero, *update]), reduced)
-
-    def join(self, left: PartialSum, right: PartialSum) -> PartialSum:
-        """The sum over two neighbours in the tree."""
-        secure = [
-            a + b if modulus is None else _add_modulo(a, b, modulus)
-            for a, b, modulus in zip(left.secure, right.secure, self._moduli, strict=True)
-        ]
-        return PartialSum(self._merge([*left.accumulator, *right.accumulator]), secure)
-
-
-def _moduli(form: RoundForm) -> list[np.ndarray | None]:
-    """The modulus of every secure slot of `work`, in order; None for the sums without one."""
-    slots = [leaf.element for leaf in form["work"].result]
-    moduli = PartSession(form["secure_modular_sum_modulus"])
-    values = iter(moduli())
-    moduli.close()
-    return [next(values) if slot == _MODULAR_SUM else None for slot in slots if slot != _UPDATE]
-
-
-def _no_secure_sums(form: RoundForm) -> Leaves:
-    """The secure sums over no store at all."""
-    return [
-        np.zeros([size or 0 for size in leaf.shape], leaf.dtype)
-        for leaf in form["work"].result
-        if leaf.element != _UPDATE
-    ]
-
-
-def _add_modulo(a: np.ndarray, b: np.ndarray, modulus: np.ndarray) -> np.ndarray:
-    """(a + b) mod modulus of two values in [0, modulus).
-
-    Their sum may not fit their own type; both are below 2^63, so it fits 64 bits without a sign.
-    """
-    total = np.add(a, b, dtype=np.uint64, casting="unsafe")
-    return np.mod(total, np.uint64(modulus)).astype(np.asarray(a).dtype)
+        return outcome, self._sums.leaf(zero, result.outputs)

@@ -8,13 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tff_retail.runtime.cohort_blocks import cut_cohort
+from tff_retail.runtime.cohort_sums import PartialSum
 from tff_retail.runtime.merge_tree import MergeTree
-from tff_retail.runtime.plain_collector import (
-    Collection,
-    Outcome,
-    PartialSum,
-    PlainCollector,
-)
+from tff_retail.runtime.plain_collector import Collection, Outcome, PlainCollector
 from tff_retail.runtime.ray_cluster import import_ray
 from tff_retail.runtime.ray_store import RayStore
 from tff_retail.runtime.ray_workers import Call, RayWorkers
@@ -43,6 +39,7 @@ class RayCollector:
         cohort: Sequence[Any],
         request: WorkRequest,
         *,
+        enough: int | None = None,
         on_store_done: Callable[[Outcome], None] = lambda outcome: None,
     ) -> Collection:
         """See `PlainCollector.collect`; the cohort is one of `RayStore`s.

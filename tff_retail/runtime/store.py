@@ -11,6 +11,10 @@ class StoreFailed(Exception):
     """A store could not do its work in this round; the message says why, in one line."""
 
 
+class QuorumMissed(Exception):
+    """Too few stores gave a result, or were there at all; the message names who was missing."""
+
+
 class WorkStopped(Exception):
     """The run was asked to stop while a store was at work."""
 

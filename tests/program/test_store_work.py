@@ -1,0 +1,193 @@
+"""A real store's work is that of the simulated store of the same name, bit for bit."""
+
+import dataclasses
+import shutil
+
+import numpy as np
+import pytest
+
+from datasets.chain import open_chain
+from tests.colour_run import LABELS, MODEL, make_colour_run, write_photographs
+from tff_retail.config import DataConfig, LearningConfig, RunConfig
+from tff_retail.program.manifest import make_manifest, manifest_contents
+from tff_retail.program.recogniser import make_recogniser
+from tff_retail.program.simulated_chain import SimulatedChain
+from tff_retail.program.store_manifest import UnusableManifest, read_store_manifest
+from tff_retail.program.store_work import StorePlace, StoreWork
+from tff_retail.runtime.cannot_work import CannotWork
+from tff_retail.runtime.federated_round import FederatedRound
+from tff_retail.runtime.plain_collector import PlainCollector
+from tff_retail.runtime.store import WorkRequest, WorkStopped
+
+SORTED_LABELS = tuple(sorted(LABELS))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return make_colour_run(tmp_path_factory.mktemp("colours"))
+
+
+@pytest.fixture(scope="module")
+def recogniser(run):
+    """A head on the frozen backbone of an earlier run."""
+    config = RunConfig(
+        data=DataConfig(data_dir=str(run.parent / "chain"), validation_fraction=0.4),
+        model=dataclasses.replace(MODEL, weights=str(run), freeze_backbone=True),
+        learning=LearningConfig(augmentation="none", batch_size=4),
+    )
+    return make_recogniser(config, SORTED_LABELS, run / "round_form", say=print)
+
+
+@pytest.fixture(scope="module")
+def manifest(recogniser):
+    return make_manifest(recogniser)
+
+
+@pytest.fixture(scope="module")
+def contents(recogniser):
+    return manifest_contents(recogniser)
+
+
+@pytest.fixture(scope="module")
+def requests(recogniser):
+    found = {}
+    for role, form in recogniser.forms.items():
+        one_round = FederatedRound(form, PlainCollector(form, parallel_stores=1))
+        found[role] = WorkRequest(role, 3, 7, one_round.broadcast(one_round.initial_state()))
+        one_round.close()
+    return found
+
+
+@pytest.fixture
+def folder(run, tmp_path):
+    return shutil.copytree(
+        run.parent / "chain" / "store 1",
+        tmp_path / "my photographs",
+        ignore=shutil.ignore_patterns(".*"),
+    )
+
+
+@pytest.fixture
+def work(manifest, contents, folder, tmp_path):
+    place = StorePlace("store 1", str(folder), str(tmp_path / "cache"), "", has_own_core=True)
+    work = StoreWork(read_store_manifest(manifest), place, contents.__getitem__)
+    yield work
+    work.close()
+
+
+@pytest.mark.parametrize("role", ["train", "evaluate"])
+def test_it_gives_what_the_simulated_store_gives(recogniser, work, requests, tmp_path, role):
+    data = dataclasses.replace(recogniser.config.data, cache_dir=str(tmp_path))
+    (photographs,) = [
+        store
+        for store in open_chain(data, MODEL.image_size, labels=SORTED_LABELS).stores
+        if store.name == "store 1"
+    ]
+    simulated = SimulatedChain(recogniser, [""])
+    expected = simulated.store(photographs).run(requests[role])
+    found = work.run(requests[role])
+    assert found.report == expected.report
+    for ours, theirs in zip(found.outputs, expected.outputs, strict=True):
+        assert np.asarray(ours).tobytes() == np.asarray(theirs).tobytes()
+    simulated.close()
+
+
+def test_what_is_approved_leaves_the_features_out(work, recogniser):
+    digests = {one.role: one.part.digest for one in work.approved}
+    assert digests == {role: form["work"].digest for role, form in recogniser.forms.items()}
+    assert recogniser.backbone.work.digest not in digests.values()
+
+
+def test_new_photographs_count_from_the_next_round_on(work, folder, requests):
+    before = work.num_examples()
+    work.run(requests["train"])
+    write_photographs(folder / SORTED_LABELS[0], 0, num_photographs=9, seed=8)
+    work.run(requests["evaluate"])
+    assert work.num_examples() == before
+    work.run(dataclasses.replace(requests["train"], round_num=4))
+    assert sum(work.num_examples().values()) > sum(before.values())
+
+
+def test_without_photographs_it_can_not_work(work, folder, requests):
+    work.run(requests["train"])
+    for label in LABELS:
+        shutil.rmtree(folder / label)
+    with pytest.raises(CannotWork) as failure:
+        work.run(dataclasses.replace(requests["train"], round_num=4))
+    assert failure.value.code == "no_examples"
+    shutil.rmtree(folder)
+    with pytest.raises(CannotWork) as failure:
+        work.run(dataclasses.replace(requests["train"], round_num=5))
+    assert failure.value.code == "photographs_unreadable"
+    write_photographs(folder / SORTED_LABELS[0], 0)
+    write_photographs(folder / SORTED_LABELS[1], 1)
+    work.run(dataclasses.replace(requests["train"], round_num=5))
+
+
+def test_after_a_stop_it_works_again(work, requests):
+    before = work.run(requests["train"])
+    sessions = work._roles["train"].sessions
+    work.stop()
+    with pytest.raises(WorkStopped), sessions.session():
+        pass
+    again = work.run(requests["train"])
+    for ours, theirs in zip(again.outputs, before.outputs, strict=True):
+        assert np.asarray(ours).tobytes() == np.asarray(theirs).tobytes()
+
+
+@pytest.mark.parametrize("max_steps, steps", [(3, 3), (1, 1), (1000, None)])
+def test_steps_of_training_may_be_capped(
+    manifest, contents, folder, tmp_path, work, requests, recogniser, max_steps, steps
+):
+    cache = str(tmp_path / "cache")
+    place = StorePlace("store 1", str(folder), cache, "", True, max_steps=max_steps)
+    capped = StoreWork(read_store_manifest(manifest), place, contents.__getitem__)
+    paths = [leaf.path for leaf in recogniser.forms["train"]["work"].result]
+    (counts,) = [n for n, path in enumerate(paths) if path.endswith("num_examples/0")]
+    available = work.num_examples()["train"]
+    expected = available if steps is None else min(available, 4 * steps)
+    assert capped.run(requests["train"]).outputs[counts] == expected
+    full = work.run(requests["evaluate"]).outputs
+    for ours, theirs in zip(capped.run(requests["evaluate"]).outputs, full, strict=True):
+        assert np.asarray(ours).tobytes() == np.asarray(theirs).tobytes()
+    capped.close()
+
+
+@pytest.mark.parametrize("lost", ["works", "backbone_work", "backbone_weights"])
+def test_other_contents_than_the_manifest_names_are_refused(manifest, contents, folder, lost):
+    read = read_store_manifest(manifest)
+    digest = read.works["train"] if lost == "works" else getattr(read, lost)
+    place = StorePlace("store 1", str(folder), None, "", has_own_core=True)
+    with pytest.raises(UnusableManifest):
+        StoreWork(read, place, {**contents, digest: b"something else"}.__getitem__)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": ["one"]},
+        {"labels": ["one", "one"]},
+        {"labels": ["one", 2]},
+        {"labels": "many"},
+        {"image_size": "32"},
+        {"image_size": 16},
+        {"validation_fraction": 2.0},
+        {"validation_fraction": None},
+        {"roles": {}},
+        {"roles": []},
+    ],
+)
+def test_a_manifest_that_breaks_a_rule_is_refused(manifest, change):
+    with pytest.raises(UnusableManifest, match="^the manifest "):
+        read_store_manifest({**manifest, **change}).config()
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("batch_size", 0), ("batch_size", True), ("epochs", -1), ("augmentation", "wild")],
+)
+def test_a_role_that_breaks_a_rule_is_refused(manifest, name, value):
+    train = {**manifest["roles"]["train"], name: value}
+    with pytest.raises(UnusableManifest, match="^the manifest "):
+        roles = {**manifest["roles"], "train": train}
+        read_store_manifest({**manifest, "roles": roles}).config()

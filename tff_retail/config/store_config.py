@@ -1,0 +1,58 @@
+"""What a store decides for itself; everything else is in the run's manifest."""
+
+import dataclasses
+
+from tff_retail.config.address import require_address
+from tff_retail.config.requirement import require, require_one_of
+from tff_retail.config.runtime_config import DEVICES
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StoreConfig:
+    """A store's own settings.
+
+    Attributes:
+      data_dir: folder of its photographs: `<data_dir>/<label>/*.jpg`, or `<data_dir>/manifest.csv`.
+      state_dir: private folder of identity, contents, results and models.
+      server_address: of headquarters, HOST:PORT; None for the one it joined.
+      cache_dir: of decoded photographs; None for inside `state_dir`.
+      device: `auto` takes a GPU where TensorFlow sees one.
+      threads: inside one operation and of operations side by side; another number gives other bits.
+      nice: 0 to 19, how readily the executor lets other programs of the machine go first.
+      max_steps_per_round: of training, so that a machine with other work is done in time; None for
+        all photographs.
+      listen_address: where TFF clients may connect, HOST:PORT; None for nowhere.
+      listen_tls: folder with server.key, server.crt and clients.crt for them.
+    """
+
+    data_dir: str
+    state_dir: str = "store"
+    server_address: str | None = None
+    cache_dir: str | None = None
+    device: str = "auto"
+    threads: int = 1
+    nice: int = 10
+    max_steps_per_round: int | None = None
+    listen_address: str | None = None
+    listen_tls: str | None = None
+
+    def __post_init__(self) -> None:
+        require_one_of("device", self.device, DEVICES)
+        require(1 <= self.threads <= 256, "threads", "in [1, 256]", self.threads)
+        require(0 <= self.nice <= 19, "nice", "in [0, 19]", self.nice)
+        require(
+            self.max_steps_per_round is None or self.max_steps_per_round >= 1,
+            "max_steps_per_round",
+            "at least 1",
+            self.max_steps_per_round,
+        )
+        for flag in ("server_address", "listen_address"):
+            if (address := getattr(self, flag)) is not None:
+                require_address(flag, address)
+        require(
+            (self.listen_address is None) == (self.listen_tls is None),
+            "listen_tls",
+            "set where --listen_address is, and only there",
+            self.listen_tls,
+            "a TFF client is served over mutual TLS alone",
+        )

@@ -1,0 +1,42 @@
+"""What a store's daemon tells its executor child at its start."""
+
+import dataclasses
+import json
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExecutorSettings:
+    """A store's own settings, as far as its executor needs them.
+
+    Attributes:
+      store: its name.
+      data_dir: folder of its photographs.
+      cache_dir: of decoded ones; None for inside `data_dir`.
+      work_dir: contents of manifests, each in a file named by its digest.
+      results_dir: results that were given, until they are acknowledged.
+      device: `auto`, `cpu` or `gpu`.
+      threads: that an operation, and operations side by side, may take.
+      nice: added to the child's nice value.
+      max_steps: of training in one round; None for no bound.
+      parent: process that the child ends with.
+    """
+
+    store: str
+    data_dir: str
+    cache_dir: str | None
+    work_dir: str
+    results_dir: str
+    device: str
+    threads: int
+    nice: int
+    max_steps: int | None
+    parent: int
+
+    def to_json(self) -> str:
+        """For the child's command line."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "ExecutorSettings":
+        """What `to_json` wrote."""
+        return cls(**json.loads(text))

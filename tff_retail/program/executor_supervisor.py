@@ -1,0 +1,206 @@
+"""Keeps a store's executor child running, and speaks with it as headquarters does with a store."""
+
+import asyncio
+import contextlib
+import datetime
+import os
+import pathlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from tff_retail.config import ConfigurationError
+from tff_retail.program.executor_settings import ExecutorSettings
+from tff_retail.transport.body_memory import BodyMemory
+from tff_retail.transport.frame_stream import FrameStream
+from tff_retail.transport.link_faults import CallFailed, LinkLost
+from tff_retail.transport.link_frames import VERSIONS, Buffer
+from tff_retail.transport.link_limits import LinkLimits
+from tff_retail.transport.link_surroundings import LinkSurroundings
+from tff_retail.transport.peer_certificate import PeerCertificate
+from tff_retail.transport.receiving_budget import ReceivingBudget
+from tff_retail.transport.reconnect_delays import ReconnectDelays
+from tff_retail.transport.store_link import StoreLink
+
+_MODULE = "tff_retail.program.store_executor"
+_EXIT_USAGE = 2
+# gRPC status code, https://grpc.github.io/grpc/core/md_doc_statuscodes.html
+_UNAVAILABLE = 14
+# A child that does not leave by itself when its socket is closed is ended.
+_FAREWELL_S = 2.0
+# TensorFlow is imported in 3 to 10 s; a machine that swaps takes longer.
+_START_S = 300.0
+
+
+class ExecutorSupervisor:
+    """The child: started, and started again where it ends, after a pause that grows.
+
+    Args:
+      settings: of the child.
+      on_up: called each time it is there anew, before any call.
+      on_report: told what it says of its work.
+      say: told where it ended.
+      delays: before it is started again.
+    """
+
+    def __init__(
+        self,
+        settings: ExecutorSettings,
+        *,
+        on_up: Callable[[], Awaitable[None]],
+        on_report: Callable[[Mapping[str, Any]], None],
+        say: Callable[[str], None],
+        delays: ReconnectDelays | None = None,
+    ) -> None:
+        self._settings = settings
+        self._on_up, self._on_report, self._say = on_up, on_report, say
+        self._delays = delays or ReconnectDelays()
+        self._link: StoreLink | None = None
+        self._stopping = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def tensorflow(self) -> str:
+        """The version that the child has; '' while there is none."""
+        return self._link.hello.tensorflow if self._link is not None else ""
+
+    async def run(self) -> None:
+        """Keeps the child running until `stop`.
+
+        Raises:
+          ConfigurationError: it can't run with these settings; it has said why.
+        """
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            began_s = loop.time()
+            code = await self._run_once()
+            if self._stopping.is_set():
+                return
+            if code == _EXIT_USAGE:
+                raise ConfigurationError("the executor can't run with these settings; see above")
+            delay_s = self._delays.next_s(loop.time() - began_s)
+            self._say(
+                f"the executor ended ({_ending(code)}); it is started again in {delay_s:.0f} s"
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), delay_s)
+
+    def stop(self) -> None:
+        """Ends the child, whatever it is doing; `run` returns when it is gone."""
+        self._stopping.set()
+        if self._link is not None:
+            self._link.close("The store stops")
+
+    async def load(self, manifest: bytes) -> Mapping[str, int]:
+        """Has the child work by a manifest; its examples by split.
+
+        Raises:
+          StoreRefused: it can't.
+          LinkLost: it ended meanwhile, or is not there.
+        """
+        link = self._link
+        if link is None:
+            raise LinkLost("The executor is not running")
+        await link.send_manifest(manifest, {})
+        return link.examples
+
+    @contextlib.asynccontextmanager
+    async def call(self, method: str, body: Sequence[Buffer]) -> AsyncIterator[memoryview]:
+        """Has the child answer a call; leaving the block early gives the call up.
+
+        Raises:
+          CallFailed: it failed, ended meanwhile, or is not there.
+        """
+        if self._link is None:
+            raise CallFailed(_UNAVAILABLE, "executor_down: the store's executor is starting")
+        try:
+            async with self._link.call(method, body) as answer:
+                yield answer
+        except LinkLost as lost:
+            raise CallFailed(_UNAVAILABLE, "executor_down: the store's executor ended") from lost
+
+    async def acknowledge(self, run: str, round_num: int) -> None:
+        """Lets the child drop results up to a round."""
+        if self._link is not None:
+            with contextlib.suppress(LinkLost):
+                await self._link.acknowledge(run, round_num)
+
+    async def _run_once(self) -> int:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            process = await self._start(theirs.fileno())
+        stream = FrameStream(ours)
+        link = StoreLink(
+            _certificate(self._settings.store),
+            self._surroundings(),
+            read=stream.read,
+            write=stream.write,
+        )
+        stopping = asyncio.create_task(self._stop_early(link))
+        try:
+            with contextlib.suppress(ConnectionError):
+                await link.attend()
+        finally:
+            stopping.cancel()
+            self._link = None
+            stream.close()
+            await _end(process)
+        return process.returncode or 0
+
+    async def _stop_early(self, link: StoreLink) -> None:
+        """Ends a child that has not said hello yet when the store stops."""
+        await self._stopping.wait()
+        link.close("The store stops")
+
+    async def _start(self, descriptor: int) -> asyncio.subprocess.Process:
+        root = str(pathlib.Path(__file__).resolve().parents[2])  # where `-m` finds the module
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            _MODULE,
+            str(descriptor),
+            self._settings.to_json(),
+            stdin=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            pass_fds=[descriptor],
+        )
+
+    def _surroundings(self) -> LinkSurroundings:
+        limits = LinkLimits(hello_s=_START_S)
+        return LinkSurroundings(
+            run="",
+            versions=VERSIONS,
+            limits=limits,
+            budget=ReceivingBudget(limits.max_receiving_bytes),
+            memory=BodyMemory(limits.max_spare_bytes),
+            is_welcome=lambda certificate: None,
+            on_joined=self._joined,
+            on_left=lambda link, reason: None,
+            on_report=lambda link, header: self._on_report(header),
+        )
+
+    def _joined(self, link: StoreLink) -> None:
+        self._link = link
+        task = asyncio.ensure_future(self._on_up())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _certificate(name: str) -> PeerCertificate:
+    """The child's: a process that this one started needs none, but the link's code names it."""
+    ever = datetime.datetime.max.replace(tzinfo=datetime.UTC)
+    return PeerCertificate(name, "", ever, ever, "")
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    try:
+        await asyncio.wait_for(process.wait(), _FAREWELL_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _ending(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"

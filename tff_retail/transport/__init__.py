@@ -1,0 +1,1 @@
+"""How bytes travel between headquarters and its stores; no TensorFlow."""
