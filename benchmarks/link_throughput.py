@@ -9,24 +9,19 @@ over the link and over sockets in turn. Both ends of both ways show certificates
 import argparse
 import asyncio
 import contextlib
-import datetime
 import pathlib
 import queue
-import socket
-import ssl
+import random
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from benchmarks.link_certificates import write_link_certificates
 from benchmarks.marked_processes import marked_environment
 from benchmarks.measurement import Scratch, run_alone
+from benchmarks.plain_tls_sockets import plain_tls_sockets
 from benchmarks.row import Comparison, Row, Series, paired_ratios
-from tff_retail.transport.authority import Authority, certificate_pem
 from tff_retail.transport.link_server import LinkServer, StoreLink
 from tff_retail.transport.tls import ServerTls
 
@@ -35,7 +30,6 @@ _NUM_STORES = 5
 _SIZES_MB = (1, 10, 100)
 _MAX_RATIO = 1.3
 _MIB = 1 << 20
-_PIECE = 1 << 20
 _START_S = 30.0
 
 Exchange = Callable[[int], float]
@@ -46,11 +40,13 @@ def measure(
 ) -> Sequence[Row]:
     """Times exchanges of each size, the two ways in turn; one row a size."""
     with contextlib.ExitStack() as stack:
-        tls = _write_certificates(scratch.folder)
+        tls = write_link_certificates(scratch.folder, _NUM_STORES)
         environment = stack.enter_context(marked_environment())
         ways = {
             "store link": stack.enter_context(_link(tls, scratch.folder, environment)),
-            "TLS sockets": stack.enter_context(_sockets(tls, scratch.folder, environment)),
+            "TLS sockets": stack.enter_context(
+                plain_tls_sockets(tls, scratch.folder, environment, _NUM_STORES)
+            ),
         }
         return [_row(size_mb, repetitions, ways) for size_mb in sizes_mb]
 
@@ -93,7 +89,7 @@ def _link(tls: ServerTls, folder: pathlib.Path, environment: dict[str, str]) -> 
     )
     address = server.start()
     try:
-        _start_stores("link", address, folder, environment)
+        _start_stores(address, folder, environment)
         links = [joined.get(timeout=_START_S) for _ in range(_NUM_STORES)]
 
         async def ask(link: StoreLink, body: bytes) -> None:
@@ -105,90 +101,27 @@ def _link(tls: ServerTls, folder: pathlib.Path, environment: dict[str, str]) -> 
             await asyncio.gather(*(ask(link, body) for link in links))
             return time.perf_counter() - began
 
-        yield lambda size: server.submit(ask_all(bytes(size))).result()
+        # Noise, as updates are: a store would pack zeros.
+        noise = random.Random(0).randbytes
+        yield lambda size: server.submit(ask_all(noise(size))).result()
     finally:
         server.close()
 
 
-@contextlib.contextmanager
-def _sockets(
-    tls: ServerTls, folder: pathlib.Path, environment: dict[str, str]
-) -> Iterator[Exchange]:
-    context = tls.ssl_context()
-    with contextlib.ExitStack() as stack:
-        listening = stack.enter_context(socket.create_server(("localhost", 0)))
-        listening.settimeout(_START_S)
-        address = f"localhost:{listening.getsockname()[1]}"
-        _start_stores("sockets", address, folder, environment)
-        connections = [
-            stack.enter_context(context.wrap_socket(listening.accept()[0], server_side=True))
-            for _ in range(_NUM_STORES)
-        ]
-        threads = stack.enter_context(ThreadPoolExecutor(_NUM_STORES))
-
-        def exchange(size: int) -> float:
-            body = bytes(size)
-            began = time.perf_counter()
-            list(threads.map(lambda connection: _exchange_bytes(connection, body), connections))
-            return time.perf_counter() - began
-
-        yield exchange
-
-
-def _exchange_bytes(connection: ssl.SSLSocket, body: bytes) -> None:
-    connection.sendall(len(body).to_bytes(8, "big"))
-    connection.sendall(body)
-    piece, left = bytearray(_PIECE), len(body)
-    while left:
-        left -= connection.recv_into(piece, min(left, _PIECE))
-
-
-def _start_stores(
-    way: str, address: str, folder: pathlib.Path, environment: dict[str, str]
-) -> None:
+def _start_stores(address: str, folder: pathlib.Path, environment: dict[str, str]) -> None:
     for number in range(_NUM_STORES):
         subprocess.Popen(
             [
                 sys.executable,
                 "-m",
                 "benchmarks.contenders.link_store",
-                f"--way={way}",
+                "--way=link",
                 f"--address={address}",
                 f"--tls={folder / str(number)}",
             ],
             env=environment,
             stderr=subprocess.DEVNULL,  # the end of the driver is no news
         )
-
-
-def _write_certificates(folder: pathlib.Path) -> ServerTls:
-    """Headquarters' side; the stores' are in folders `0`, `1`, … of `folder`."""
-    now = datetime.datetime.now(datetime.UTC)
-    root, key = Authority.make_root(_key(), now), _key()
-    intermediate = Authority(root.issue_intermediate(key.public_key(), now), key)
-    root_pem = certificate_pem(root.certificate)
-    for number in range(_NUM_STORES):
-        key = _key()
-        certificate = intermediate.issue_store(key.public_key(), f"store-{number}", now)
-        chain = certificate_pem(certificate, intermediate.certificate)
-        (folder / str(number)).mkdir()
-        for name, content in {"key": _pem(key), "chain": chain, "root": root_pem}.items():
-            (folder / str(number) / name).write_bytes(content)
-    key = _key()
-    certificate = intermediate.issue_server(key.public_key(), ["localhost"], now)
-    return ServerTls(_pem(key), certificate_pem(certificate, intermediate.certificate), root_pem)
-
-
-def _key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

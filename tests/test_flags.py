@@ -75,6 +75,8 @@ def test_each_field_has_a_flag(config_of):
             batch_size=8,
             augmentation="none",
             precision="mixed_bfloat16",
+            update_dtype="int4",
+            broadcast_dtype="float16",
         ),
         schedule=ScheduleConfig(
             rounds=30,

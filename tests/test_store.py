@@ -24,7 +24,7 @@ def parse(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # Flags of its own: other commands, tested in this process too, have some of the same names.
     values = flags.FlagValues()
-    for kind in ("string", "enum", "integer"):
+    for kind in ("string", "enum", "integer", "float"):
         define = functools.partial(getattr(flags, f"DEFINE_{kind}"), flag_values=values)
         monkeypatch.setattr(flags, f"DEFINE_{kind}", define)
     monkeypatch.setattr(store, "FLAGS", values)
@@ -48,6 +48,8 @@ def test_each_setting_has_a_flag(parse):
         threads=2,
         nice=5,
         max_steps_per_round=100,
+        max_seconds_per_round=1.5,
+        batch_size=16,
         listen_address="0.0.0.0:8500",
         listen_tls="keys",
     )
@@ -55,6 +57,8 @@ def test_each_setting_has_a_flag(parse):
     assert names.items().isdisjoint(vars(StoreConfig(data_dir="")).items())
     parse(*(f"--{name}={value}" for name, value in names.items()))
     assert store.store_config_from_flags() == config
+    parse("--data_dir=photographs", "--batch_size=auto")
+    assert store.store_config_from_flags().batch_size == "auto"
 
 
 def test_the_flag_file_is_the_default_and_says_what_to_expect(parse):
@@ -70,6 +74,18 @@ def test_the_flag_file_is_the_default_and_says_what_to_expect(parse):
         ((), "--data_dir must be the folder of this store's photographs"),
         (("--data_dir=a", "--threads=0"), "--threads must be in [1, 256], found 0"),
         (("--data_dir=a", "--nice=20"), "--nice must be in [0, 19], found 20"),
+        (
+            ("--data_dir=a", "--max_seconds_per_round=0"),
+            "--max_seconds_per_round must be above 0, found 0.0",
+        ),
+        (
+            ("--data_dir=a", "--batch_size=0"),
+            "--batch_size must be a number from 1 on, or auto, found 0",
+        ),
+        (
+            ("--data_dir=a", "--batch_size=many"),
+            "--batch_size must be a number from 1 on, or auto, found 'many'",
+        ),
         (("--data_dir=a", "--server_address=hq"), "--server_address must be HOST:PORT, found 'hq'"),
         (
             ("--data_dir=a", "--listen_address=localhost:1"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from absl import flags
 
-from tff_retail import config, fleet_flags
+from tff_retail import config, fleet_flags, learning_flags
 from tff_retail.command_line import FLAGS, run_main
 
 __all__ = [
@@ -21,7 +21,6 @@ __all__ = [
 
 _DATA = "Photographs"
 _MODEL = "Model"
-_LEARNING = "Learning"
 _ROUNDS = "Rounds"
 _RUNTIME = "Where it runs"
 _OUTPUT = "What comes out"
@@ -67,8 +66,7 @@ def define_run_flags() -> None:
     """All flags of a `RunConfig`."""
     define_data_flags()
     _enum("stores", config.STORES[0], config.STORES, "in this process, or real ones", _DATA)
-    model, learning = config.ModelConfig(), config.LearningConfig()
-    schedule, runtime = config.ScheduleConfig(), config.RuntimeConfig()
+    model, schedule, runtime = config.ModelConfig(), config.ScheduleConfig(), config.RuntimeConfig()
     _enum("model", model.name, config.MODELS, "network", _MODEL)
     _float(
         "width_multiplier", model.width_multiplier, "factor on the channels of every layer", _MODEL
@@ -95,77 +93,7 @@ def define_run_flags() -> None:
         "train the head alone, on features each store computes once",
         _MODEL,
     )
-    _enum(
-        "client_optimizer",
-        learning.client_optimizer,
-        config.CLIENT_OPTIMIZERS,
-        "optimiser at the stores",
-        _LEARNING,
-    )
-    _float(
-        "client_learning_rate",
-        None,
-        "by default 0.01 for sgd and momentum, 0.001 for adam and adamw; recommended 0.001 to 0.01",
-        _LEARNING,
-    )
-    _enum(
-        "server_optimizer",
-        learning.server_optimizer,
-        config.SERVER_OPTIMIZERS,
-        "optimiser at headquarters; sgd at rate 1 is FedAvg",
-        _LEARNING,
-    )
-    _float(
-        "server_learning_rate",
-        None,
-        "by default 1 for sgd and momentum, 0.01 for adam and yogi, 0.03 for adagrad",
-        _LEARNING,
-    )
-    _float(
-        "momentum", learning.momentum, "of the optimiser called momentum, on either side", _LEARNING
-    )
-    _float("weight_decay", learning.weight_decay, "decoupled weight decay at the stores", _LEARNING)
-    _float(
-        "label_smoothing",
-        learning.label_smoothing,
-        "share of a label spread over all labels",
-        _LEARNING,
-    )
-    _enum(
-        "learning_rate_schedule",
-        learning.learning_rate_schedule,
-        config.SCHEDULES,
-        "of the client learning rate over rounds",
-        _LEARNING,
-    )
-    _integer("warmup_rounds", learning.warmup_rounds, "rounds of linear warm-up", _LEARNING)
-    _float(
-        "update_clip_norm",
-        None,
-        "bound on the L2 norm of a store's update; by default none",
-        _LEARNING,
-    )
-    _integer(
-        "local_epochs",
-        learning.local_epochs,
-        "passes over a store's photographs in a round; recommended 1 to 3",
-        _LEARNING,
-    )
-    _integer("batch_size", learning.batch_size, "photographs in a step", _LEARNING)
-    _enum(
-        "augmentation",
-        None,
-        config.AUGMENTATIONS,
-        "by default light, or none with --freeze_backbone",
-        _LEARNING,
-    )
-    _enum(
-        "precision",
-        learning.precision,
-        config.PRECISIONS,
-        "numbers a store trains in: mixed ones are faster on recent GPUs; weights stay float32",
-        _LEARNING,
-    )
+    learning_flags.define_learning_flags()
     _integer("rounds", schedule.rounds, "rounds at most; recommended 10 to 50", _ROUNDS)
     _float(
         "participation",
@@ -235,7 +163,6 @@ def run_config_from_flags() -> config.RunConfig:
     normalization = FLAGS.normalization
     if normalization is None:
         normalization = "frozen_batch" if FLAGS.weights == "imagenet" else "group"
-    augmentation = FLAGS.augmentation or ("none" if FLAGS.freeze_backbone else "light")
     return config.RunConfig(
         data=data_config_from_flags(FLAGS.stores),
         model=config.ModelConfig(
@@ -243,14 +170,7 @@ def run_config_from_flags() -> config.RunConfig:
             normalization=normalization,
             **_values("width_multiplier image_size weights freeze_backbone"),
         ),
-        learning=config.LearningConfig(
-            augmentation=augmentation,
-            **_values(
-                "client_optimizer client_learning_rate server_optimizer server_learning_rate "
-                "momentum weight_decay label_smoothing learning_rate_schedule warmup_rounds "
-                "update_clip_norm local_epochs batch_size precision"
-            ),
-        ),
+        learning=learning_flags.learning_config_from_flags(),
         schedule=config.ScheduleConfig(
             **_values(
                 "rounds participation min_stores min_available_stores eval_every patience seed"

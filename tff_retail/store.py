@@ -49,6 +49,17 @@ def define_flags() -> None:
     flags.DEFINE_integer(
         "max_steps_per_round", None, "steps of training in a round at most; by default no bound"
     )
+    flags.DEFINE_float(
+        "max_seconds_per_round",
+        None,
+        "of training in a round at most, to the end of a step; what was done by then counts",
+    )
+    flags.DEFINE_string(
+        "batch_size",
+        None,
+        "examples in a step of training at most, or auto for as many as fit this machine's memory, "
+        "measured once a model; less gives other bits, and the default is the run's",
+    )
     flags.DEFINE_string(
         "listen_address", None, "where TFF clients may connect, HOST:PORT; by default nowhere"
     )
@@ -89,6 +100,8 @@ def store_config_from_flags() -> StoreConfig:
     values: dict[str, Any] = {
         field.name: FLAGS[field.name].value for field in dataclasses.fields(StoreConfig)
     }
+    if (size := values["batch_size"]) is not None and size.isdecimal():
+        values["batch_size"] = int(size)
     return StoreConfig(**values)
 
 

@@ -73,6 +73,8 @@ class Headquarters:
         self.left: queue.Queue[tuple[StoreLink, str]] = queue.Queue()
         self.reports: queue.Queue[tuple[str, Mapping[str, Any]]] = queue.Queue()
         self.refusals: dict[str, str] = {}
+        self.standings: queue.Queue[tuple[str, str]] = queue.Queue()
+        self.turned_away: queue.Queue[tuple[str, str]] = queue.Queue()
         self.server = LinkServer(
             "localhost:0",
             tls,
@@ -80,6 +82,8 @@ class Headquarters:
             on_joined=self.joined.put,
             on_left=lambda link, reason: self.left.put((link, reason)),
             on_report=lambda link, report: self.reports.put((link.name, report)),
+            on_standing=lambda link, sentence: self.standings.put((link.name, sentence)),
+            on_refused=lambda link, sentence: self.turned_away.put((link.name, sentence)),
             **settings,
         )
         self.address = self.server.start()

@@ -67,9 +67,12 @@ class Relay(_Listener):
         self.moved = 0
         super().__init__()
 
+    def _dial(self) -> socket.socket:
+        return socket.create_connection(("localhost", self._server_port))
+
     def _serve(self, connection: socket.socket):
         try:
-            server = socket.create_connection(("localhost", self._server_port))
+            server = self._dial()
         except OSError:
             connection.close()
             return
@@ -81,6 +84,7 @@ class Relay(_Listener):
         with contextlib.suppress(OSError):
             while received := source.recv(_PIECE):
                 self.passes.wait()
+                self._delay(len(received))
                 self.moved += len(received)
                 if self.cut_after is not None and self.moved > self.cut_after:
                     self.cut_after = None
@@ -88,6 +92,9 @@ class Relay(_Listener):
                 target.sendall(received)
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)
+
+    def _delay(self, num_bytes: int) -> None:
+        """Waits as long as so many bytes take."""
 
     def close(self):
         self.passes.set()

@@ -87,6 +87,7 @@ class Headquarters:
         self.connected = ConnectedStores()
         self.joined: queue.Queue[Any] = queue.Queue()
         self.reports: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.standings: queue.Queue[str] = queue.Queue()
         self.server = LinkServer(
             address,
             fleet.folder.server_tls(),
@@ -94,6 +95,7 @@ class Headquarters:
             on_joined=self.joined.put,
             on_left=lambda link, reason: self.connected.remove(link),
             on_report=lambda link, report: self.reports.put(dict(report)),
+            on_standing=lambda link, sentence: self.standings.put(sentence),
             run=RUN,
         )
         self.address = self.server.start()
@@ -154,7 +156,7 @@ class Daemon:
         """Waits until it has printed a text so many times."""
         deadline = time.monotonic() + TIMEOUT_S
         while self.said().count(text) < times:
-            if time.monotonic() > deadline:
+            if time.monotonic() > deadline or self.process.poll() is not None:
                 raise TimeoutError(self.said())
             time.sleep(0.01)  # between two looks at a file that another process writes
 
@@ -165,11 +167,15 @@ class Daemon:
 
 
 def start_daemon(
-    state_dir: pathlib.Path, data_dir: pathlib.Path, address: str, *flags: str
+    state_dir: pathlib.Path,
+    data_dir: pathlib.Path,
+    address: str,
+    *flags: str,
+    module: str = "tff_retail.store",
 ) -> Daemon:
     """Starts a daemon; what it says goes into a file beside its state."""
     output = state_dir.with_suffix(".log")
-    command = [sys.executable, "-m", "tff_retail.store", f"--state_dir={state_dir}"]
+    command = [sys.executable, "-m", module, f"--state_dir={state_dir}"]
     command += [f"--data_dir={data_dir}", f"--server_address={address}", "--nice=0", *flags]
     with output.open("ab") as file:
         process = subprocess.Popen(
@@ -185,9 +191,9 @@ def start_daemon(
 
 
 @contextlib.contextmanager
-def running_daemon(*arguments: Any) -> Iterator[Daemon]:
+def running_daemon(*arguments: Any, **settings: Any) -> Iterator[Daemon]:
     """A daemon that is killed at the end, where it has not ended by itself."""
-    daemon = start_daemon(*arguments)
+    daemon = start_daemon(*arguments, **settings)
     try:
         yield daemon
     finally:

@@ -13,12 +13,12 @@ import pytest
 from datasets.synthetic_shelf import write_synthetic_stores
 from tests.train_command import CLONE, TIMEOUT_S, wait_until
 
-# Seconds of work in the one round, so that there is a middle to kill a store in.
+# Seconds of work in the one round: headquarters writes once a second who is at work.
 _SMALL = (
     "--width_multiplier=0.1",
     "--image_size=32",
     "--rounds=1",
-    "--local_epochs=200",
+    "--local_epochs=250",
     "--augmentation=none",
     "--min_stores=2",
 )

@@ -247,6 +247,26 @@ def test_a_store_declines_a_manifest_and_takes_the_next(connected):
     assert link.manifest
 
 
+def test_a_store_that_was_ready_rests_and_is_ready_again(connected):
+    headquarters, store, link = connected
+    headquarters.do(link.send_manifest(b"signed", {}))
+    digest = store.handler.manifest
+    for sentence in ("its executor has ended", "its photographs can't be read"):
+        store.do(store.handler.link.decline, digest, "executor_down", sentence)
+        assert headquarters.standings.get(timeout=TIMEOUT_S) == (link.name, sentence)
+        assert link.manifest == ""
+    store.do(store.handler.link.ready, "0" * 64, {"train": 9})  # of no manifest that there was
+    store.do(store.handler.link.ready, digest, {"train": 8})
+    assert headquarters.standings.get(timeout=TIMEOUT_S) == (link.name, "")
+    assert (link.manifest, link.examples) == (digest, {"train": 8})
+    # A newer manifest ends the older one for good.
+    store.do(store.handler.link.decline, digest, "executor_down", "its executor has ended")
+    headquarters.do(link.send_manifest(b"signed anew", {}))
+    store.do(store.handler.link.ready, digest, {"train": 7})
+    headquarters.call(link, "echo")  # what was said before it has arrived
+    assert link.manifest == store.handler.manifest != digest
+
+
 def test_a_store_that_wants_what_no_manifest_names_is_sent_away(connected):
     headquarters, store, link = connected
     store.handler.wants = ["0" * 64]

@@ -41,10 +41,12 @@ async def _hold(link, method, body=b""):
 def test_no_shared_version_is_said_in_one_sentence(around):
     headquarters = around.headquarters(versions=(2, 3))
     store = around.store(headquarters.address, hello=Hello(**{**vars(HELLO), "versions": (1,)}))
-    assert store.handler.next_left() == (
-        "Headquarters refused this store: Headquarters speaks version 2 or 3 of the store link and "
-        "this store 1; install the same release of tff_retail on both"
+    sentence = (
+        "Headquarters speaks version 2 or 3 of the store link and this store 1; install the same "
+        "release of tff_retail on both"
     )
+    assert store.handler.next_left() == f"Headquarters refused this store: {sentence}"
+    assert headquarters.turned_away.get(timeout=TIMEOUT_S) == ("store-001", sentence)
     assert headquarters.joined.empty()
 
 

@@ -1,188 +1,31 @@
 """A whole training over real stores: coordinator and daemons as processes, TLS between them."""
 
-import contextlib
-import json
-import os
 import pathlib
-import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 
 import pytest
 
-from tests.colour_run import COLOURS, write_photographs
-from tests.integration.store_daemons import CLONE, Fleet, start_daemon
-from tests.train_command import SMALL, TIMEOUT_S, read_csv, wait_until, weights
+from tests.integration.real_training import NAMES, RealChain, coordinator, real_chain, training
+from tests.integration.store_daemons import CLONE
+from tests.train_command import TIMEOUT_S, read_csv, wait_until, weights
 
-LABELS = ("blue", "green 50%", "red")
-NAMES = ("east", "north", "south")
-RUN_FLAGS = (
-    *SMALL,
-    "--rounds=3",
-    "--validation_fraction=0.3",
-    "--device=cpu",
-    "--min_stores=2",
-    "--min_available_stores=3",
-)
-
-# Seconds of work in a round, so that there is a middle to kill it in.
-SLOW_EPOCHS = 500
-SLOW = (f"--local_epochs={SLOW_EPOCHS}", "--rounds=2", "--augmentation=none")
-
-
-class Chain:
-    """A chain of three stores: photographs, a fleet they have joined, and the simulated model."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path, self.photographs = path, path / "chain"
-        for seed, name in enumerate(NAMES):
-            for colour in range(len(COLOURS)):
-                folder = self.photographs / name / LABELS[colour]
-                write_photographs(folder, colour, num_photographs=8, seed=seed)
-        self.fleet = Fleet(path)
-        self.states = {name: self.fleet.enrol(name) for name in NAMES}
-        for folder in (self.photographs, self.fleet.folder.path):
-            (folder / "labels.txt").write_text("\n".join(LABELS), encoding="utf-8")
-
-    def simulate(self, run: pathlib.Path, *flags: str) -> pathlib.Path:
-        """The run directory of the same training in one process."""
-        self.start_from_compiled(run, flags, "simulated")
-        where = (f"--data_dir={self.photographs}", f"--output_dir={run}")
-        done = _command([*RUN_FLAGS, *flags, *where])
-        assert done.returncode == 0, done.stderr
-        return run
-
-    def start_from_compiled(self, run: pathlib.Path, flags: Sequence[str], stores: str) -> None:
-        """Spares a run compiling what the first one has compiled: the same graphs."""
-        compiled = self.path / "simulated"
-        if compiled == run:
-            return
-        config = json.loads((compiled / "configuration.json").read_text(encoding="utf-8"))
-        config["data"]["stores"] = stores
-        if stores == "remote":
-            config["data"]["data_dir"] = None
-        if set(SLOW) <= set(flags):
-            config["learning"] |= {"local_epochs": SLOW_EPOCHS, "augmentation": "none"}
-            config["schedule"]["rounds"] = 2
-        shutil.copytree(compiled / "round_form", run / "round_form")
-        (run / "configuration.json").write_text(json.dumps(config), encoding="utf-8")
+# Seconds in which a store that neither hangs nor creeps has answered, on a busy machine too.
+_DEADLINE_S = 6
 
 
 @pytest.fixture(scope="module")
-def chain(tmp_path_factory) -> Chain:
-    return Chain(tmp_path_factory.mktemp("real chain"))
+def first(tmp_path_factory):
+    """A chain, and a training over it: from then on its stores have what the manifest names."""
+    with real_chain(tmp_path_factory.mktemp("real chain")) as chain:
+        with training(chain, tmp_path_factory.mktemp("first") / "run") as run_over_stores:
+            assert run_over_stores.wait() == 0, run_over_stores.said()
+            yield chain, run_over_stores
 
 
-@pytest.fixture(scope="module")
-def simulated(chain) -> pathlib.Path:
-    return chain.simulate(chain.path / "simulated")
-
-
-@pytest.fixture(scope="module")
-def slowly_simulated(chain, simulated) -> pathlib.Path:
-    return chain.simulate(chain.path / "slowly simulated", *SLOW)
-
-
-def _command(flags) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tff_retail.train", *flags],
-        cwd=CLONE,
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-    )
-
-
-class Coordinator:
-    """The training command over real stores, started and started again."""
-
-    def __init__(
-        self, chain: Chain, run: pathlib.Path, *flags: str, key: str = "signing/manifest.key"
-    ) -> None:
-        folder = chain.fleet.folder.path
-        self.run, self.output = run, run.with_suffix(".log")
-        self.status = folder / "status.json"
-        self.flags = [
-            *RUN_FLAGS,
-            "--stores=remote",
-            "--listen_address=localhost:0",
-            f"--fleet_dir={folder}",
-            *([f"--manifest_key={folder / key}"] if key else []),
-            f"--output_dir={run}",
-            "--wait_for_stores_s=120",
-            *flags,
-        ]
-        chain.start_from_compiled(run, flags, "remote")
-        self.process = self.start()
-
-    def kill_and_start_again(self) -> None:
-        """As by a power cut; it listens where it did."""
-        address = self.address()
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self.start(f"--listen_address={address}")
-
-    def wait_for_work(self, name: str, round_num: int) -> None:
-        """Waits until a store is in the middle of its training in a round."""
-
-        def is_at_work() -> bool:
-            try:
-                status = json.loads(self.status.read_text(encoding="utf-8"))
-            except FileNotFoundError:
-                return False
-            report = status["stores"].get(name, {}).get("report") or {}
-            at = report.get("state"), report.get("code"), report.get("values", {}).get("round")
-            return at == ("working", "train", round_num)
-
-        assert wait_until(is_at_work, self.process), self.said()
-
-    def start(self, *flags: str) -> subprocess.Popen[bytes]:
-        with self.output.open("ab") as file:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "tff_retail.train", *self.flags, *flags],
-                cwd=CLONE,
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        return self.process
-
-    def said(self) -> str:
-        return self.output.read_text(encoding="utf-8")
-
-    def wait_until_it_says(self, text: str) -> str:
-        assert wait_until(lambda: text in self.said(), self.process), self.said()
-        return self.said()
-
-    def address(self) -> str:
-        said = self.wait_until_it_says("listening for stores on ")
-        return said.partition("listening for stores on ")[2].splitlines()[0]
-
-    def wait(self) -> int:
-        return self.process.wait(TIMEOUT_S)
-
-
-@contextlib.contextmanager
-def _running(chain: Chain, run: pathlib.Path, *flags: str, **settings: str):
-    """A coordinator and the stores that have been told its address."""
-    coordinator, daemons = Coordinator(chain, run, *flags, **settings), {}
-    try:
-        address = coordinator.address()
-        for name in NAMES:
-            daemons[name] = _daemon(chain, name, address)
-        yield coordinator, daemons
-    finally:
-        for process in (coordinator.process, *(each.process for each in daemons.values())):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _daemon(chain: Chain, name: str, address: str):
-    return start_daemon(chain.states[name], chain.photographs / name, address, "--device=cpu")
+@pytest.fixture
+def chain(first) -> RealChain:
+    return first[0]
 
 
 def _metrics(run: pathlib.Path) -> list[dict[str, str]]:
@@ -192,84 +35,212 @@ def _metrics(run: pathlib.Path) -> list[dict[str, str]]:
     ]
 
 
-def test_real_stores_train_the_model_that_simulated_ones_do(chain, simulated, tmp_path):
-    with _running(chain, tmp_path / "run") as (coordinator, daemons):
-        assert coordinator.wait() == 0, coordinator.said()
-        run = coordinator.run
-        assert weights(run / "model_last") == weights(simulated / "model_last")
-        assert weights(run / "model") == weights(simulated / "model")
-        assert _metrics(run) == _metrics(simulated)
-        assert read_csv(run / "stores.csv") == read_csv(simulated / "stores.csv")
-        status = json.loads(coordinator.status.read_text(encoding="utf-8"))
-        assert status["state"] == "finished"
-        assert [status["stores"][name]["last_round"] for name in NAMES] == [3, 3, 3]
-        for name in NAMES:
-            installed = chain.states[name] / "model" / "current" / "weights.npz"
-            assert installed.read_bytes() == (run / "model" / "weights.npz").read_bytes()
+def _require_same(run: pathlib.Path, simulated: pathlib.Path) -> None:
+    assert weights(run / "model_last") == weights(simulated / "model_last")
+    assert weights(run / "model") == weights(simulated / "model")
+    assert _metrics(run) == _metrics(simulated)
+    assert read_csv(run / "stores.csv") == read_csv(simulated / "stores.csv")
 
 
-def test_what_is_killed_and_started_again_costs_nothing(chain, slowly_simulated, tmp_path):
-    run = tmp_path / "run"
-    with _running(chain, run, *SLOW, "--rejoin_wait_s=120") as (coordinator, daemons):
-        coordinator.wait_for_work("south", 1)
-        coordinator.kill_and_start_again()
-        coordinator.wait_for_work("south", 2)
-        daemons["south"].process.kill()
-        daemons["south"].process.wait()
-        daemons["south"] = _daemon(chain, "south", coordinator.address())
-        assert coordinator.wait() == 0, coordinator.said()
-        assert weights(run / "model_last") == weights(slowly_simulated / "model_last")
-        assert _metrics(run) == _metrics(slowly_simulated)
-
-
-def test_a_store_that_is_gone_is_named_and_the_quorum_goes_on(chain, simulated, tmp_path):
-    run = tmp_path / "run"
-    with _running(chain, run, *SLOW, "--rejoin_wait_s=0") as (coordinator, daemons):
-        coordinator.wait_for_work("south", 1)
-        daemons["south"].process.kill()
-        coordinator.wait_for_work("north", 2)
-        assert "round 1: no result of south: its connection was lost" in coordinator.said()
-        (row,) = read_csv(run / "metrics.csv")
-        assert (row["stores/asked"], row["stores/done"]) == ("3", "2")
-
-
-def test_who_approves_need_not_be_who_runs(chain, simulated, tmp_path):
-    """The coordinator has no key: `fleet sign` approves the run, then its model."""
-    run, folder = tmp_path / "run", chain.fleet.folder.path
-
-    def sign() -> None:
-        command = [sys.executable, "-m", "tff_retail.fleet", "sign", str(run), f"--dir={folder}"]
-        subprocess.run(command, cwd=CLONE, check=True, capture_output=True, timeout=TIMEOUT_S)
-
-    with _running(chain, run, key="") as (coordinator, daemons):
-        coordinator.wait_until_it_says("waiting up to 120 s for this run to be approved: python -m")
-        sign()
-        assert coordinator.wait() == 0, coordinator.said()
-        assert weights(run / "model_last") == weights(simulated / "model_last")
-        assert "the model goes to the stores once it is signed" in coordinator.said()
-        sign()
-        coordinator.start(f"--listen_address={coordinator.address()}")
-        assert coordinator.wait() == 0, coordinator.said()
-        assert "the model is at 3 of 3 stores" in coordinator.said()
-
-
-def test_a_fleet_that_does_not_come_ends_the_run_with_its_names(chain, simulated, tmp_path):
-    coordinator = Coordinator(chain, tmp_path / "run", "--wait_for_stores_s=1")
-    assert coordinator.wait() == 1
-    assert coordinator.said().splitlines()[-1] == (
-        "error: --min_available_stores needs 3 stores, and 0 were there after 1 s (none); "
-        "missing: east (has not connected); north (has not connected); south (has not connected)"
-    )
-
-
-def test_a_notebook_calls_a_process_over_real_stores(chain, simulated):
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.integration.fleet_notebook", str(chain.path)],
+def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
         cwd=CLONE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        check=True,
+        capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
     )
-    assert done.returncode == 0, done.stdout
-    assert done.stdout.splitlines()[-1] == "the same", done.stdout
+
+
+def test_real_stores_train_the_model_that_simulated_ones_do(first):
+    chain, done = first
+    _require_same(done.run, chain.simulated)
+    status = done.status()
+    assert status["state"] == "finished"
+    assert [status["stores"][name]["last_round"] for name in NAMES] == [3, 3, 3]
+    for store in chain.stores.values():
+        assert store.model.read_bytes() == (done.run / "model" / "weights.npz").read_bytes()
+
+
+def test_killed_in_every_phase_it_makes_the_same_model(chain, tmp_path):
+    with coordinator(chain, tmp_path / "run", "--rejoin_wait_s=120") as killed:
+        for phase in ("waiting", "broadcast", "collecting", "folding", "saving", "delivering"):
+            killed.start(dies_in=phase)
+            if phase != "waiting":
+                killed.let_stores_in()
+            assert killed.wait() == -9, killed.said()
+            assert killed.said().endswith(f"dies in {phase}\n")
+            chain.shut()
+            if phase == "collecting":  # both: one result had arrived, a store has lost its memory
+                chain.stores["south"].kill()
+                chain.stores["south"].start_again()
+        killed.start()
+        killed.let_stores_in()
+        assert killed.wait() == 0, killed.said()
+        _require_same(killed.run, chain.simulated)
+        assert "the model is at 3 of 3 stores" in killed.said()
+
+
+def test_connections_cut_in_mid_body_cost_nothing(chain, tmp_path):
+    run, stores = tmp_path / "run", chain.stores
+    for name, share in (("north", 0.4), ("south", 1.5)):  # of a broadcast, and of a result
+        door = stores[name].door
+        door.cut_after = door.moved + int(share * _model_bytes(chain))
+    with training(chain, run) as cut:
+        assert cut.wait() == 0, cut.said()
+        assert [stores[name].door.cut_after for name in ("north", "south")] == [None, None]
+        assert "no result of" not in cut.said()
+        _require_same(run, chain.simulated)
+
+
+def _model_bytes(chain: RealChain) -> int:
+    return (chain.simulated / "model" / "weights.npz").stat().st_size
+
+
+def test_a_store_that_is_gone_is_named_and_the_quorum_goes_on(chain, tmp_path):
+    south = chain.stores["south"]
+    south.executor().suspend()  # it never answers
+    flags = ("--rejoin_wait_s=0",)
+    try:
+        with training(chain, tmp_path / "run", *flags, rounds=1) as shorthanded:
+            shorthanded.wait_for_round(1)
+            south.kill()
+            assert shorthanded.wait() == 0, shorthanded.said()
+            assert "round 1: no result of south: the connection was lost" in shorthanded.said()
+            assert _asked_and_done(shorthanded.run) == ("3", "2")
+    finally:
+        south.kill()
+        south.start_again()
+
+
+def _asked_and_done(run: pathlib.Path) -> tuple[str, str]:
+    (row,) = read_csv(run / "metrics.csv")
+    return row["stores/asked"], row["stores/done"]
+
+
+def test_who_hangs_or_creeps_is_late_and_holds_nobody_up(chain, tmp_path):
+    """One store hangs, another has a link of 100 kB/s: 10 s for a model of 1 MB."""
+    hanging, creeping = chain.stores["north"].executor(), chain.stores["south"].door
+    hanging.suspend()
+    creeping.bytes_per_s = 100_000
+    try:
+        flags = (f"--round_deadline_s={_DEADLINE_S}",)
+        with training(chain, tmp_path / "run", *flags, rounds=1, min_stores=1) as late:
+            assert late.wait() == 0, late.said()
+            for name in ("north", "south"):
+                assert (
+                    f"round 1: no result of {name}: too late, --round_deadline_s={_DEADLINE_S} was "
+                    "over; it is discarded"
+                ) in late.said()
+            assert _asked_and_done(late.run) == ("3", "1")
+            assert late.status()["stores"]["east"]["last_seconds"] < _DEADLINE_S / 2
+    finally:
+        creeping.bytes_per_s = 0
+        hanging.resume()
+
+
+def test_overselection_does_not_wait_for_who_hangs(chain, tmp_path):
+    hanging = chain.stores["north"].executor()
+    hanging.suspend()
+    try:
+        flags = ("--overselect=0.5", f"--round_deadline_s={_DEADLINE_S}")
+        with training(chain, tmp_path / "run", *flags, rounds=1, participation=0.6) as chosen:
+            assert chosen.wait() == 0, chosen.said()
+            assert (
+                "round 1: no result of north: not waited for, 2 others were faster" in chosen.said()
+            )
+            (row,) = read_csv(chosen.run / "metrics.csv")
+            assert float(row["seconds/training"]) < _DEADLINE_S
+            assert _asked_and_done(chosen.run) == ("3", "2")
+    finally:
+        hanging.resume()
+
+
+def test_a_store_that_is_revoked_in_mid_round_gives_nothing_more(chain, tmp_path):
+    north, folder = chain.stores["north"], chain.fleet.folder.path
+    files = (folder / "revoked.json", chain.fleet.folder.stores.path("north"))
+    before = [file.read_bytes() for file in files]
+    executor = north.executor()
+    executor.suspend()  # it has been asked, and does not answer yet
+    try:
+        with training(chain, tmp_path / "run", "--rejoin_wait_s=0", rounds=1) as revoking:
+            revoking.wait_for_round(1)
+            _command("tff_retail.fleet", "revoke", "north", f"--dir={folder}")
+            executor.resume()
+            assert revoking.wait() == 0, revoking.said()
+            sentence = "the certificate of north was revoked; ask for a new invitation"
+            assert f"round 1: no result of north: it was refused: {sentence}" in revoking.said()
+            assert _asked_and_done(revoking.run) == ("3", "2")
+            north.daemon.wait_until_said(f"Headquarters refused this store: {sentence}", 1)
+    finally:
+        executor.resume()
+        for file, content in zip(files, before, strict=True):
+            file.write_bytes(content)
+
+
+def test_who_approves_need_not_be_who_runs(chain, tmp_path):
+    """The coordinator has no key: `fleet sign` approves the run, then its model."""
+    run, folder = tmp_path / "run", chain.fleet.folder.path
+
+    with training(chain, run, key="") as unsigned:
+        unsigned.wait_until_it_says("waiting up to 120 s for this run to be approved: python -m")
+        _command("tff_retail.fleet", "sign", str(run), f"--dir={folder}")
+        assert unsigned.wait() == 0, unsigned.said()
+        assert weights(run / "model_last") == weights(chain.simulated / "model_last")
+        assert "the model goes to the stores once it is signed" in unsigned.said()
+        _command("tff_retail.fleet", "sign", str(run), f"--dir={folder}")
+        unsigned.start()
+        said = unsigned.wait_until_it_says("delivering its model on ")
+        chain.open_to(said.partition("delivering its model on ")[2].split()[0])
+        assert unsigned.wait() == 0, unsigned.said()
+        assert "the model is at 3 of 3 stores" in unsigned.said()
+
+
+def test_a_fleet_that_does_not_come_ends_the_run_with_its_names(chain, tmp_path):
+    with coordinator(chain, tmp_path / "run", "--wait_for_stores_s=1") as alone:
+        alone.start()
+        assert alone.wait() == 1
+        assert alone.said().splitlines()[-1] == (
+            "error: --min_available_stores needs 3 stores, and 0 were there after 1 s (none); "
+            "missing: east (has not connected); north (has not connected); "
+            "south (has not connected)"
+        )
+
+
+def test_a_notebook_calls_a_process_over_real_stores(chain, tmp_path):
+    chain.shut()
+    output = tmp_path / "output.txt"
+    with output.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.integration.fleet_notebook", str(chain.path)],
+            cwd=CLONE,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        assert wait_until(lambda: "listening on " in output.read_text(), process)
+        chain.open_to(output.read_text().partition("listening on ")[2].splitlines()[0])
+        assert process.wait(TIMEOUT_S) == 0, output.read_text()
+        assert output.read_text().splitlines()[-1] == "the same", output.read_text()
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.soak
+def test_a_half_open_connection_costs_half_a_minute_and_no_result(chain, tmp_path):
+    """Nothing moves any more in the middle of a broadcast, and nobody is told: pings find it."""
+    north = chain.stores["north"]
+    lost = "not connected: The connection to headquarters was lost"
+    times = north.daemon.said().count(lost)
+    chain.shut()
+    north.door.freeze_after = north.door.moved + _model_bytes(chain) // 2
+    with training(chain, tmp_path / "run", "--rejoin_wait_s=120") as frozen:
+        north.daemon.wait_until_said(lost, times + 1)
+        assert not north.door.passes.is_set()
+        north.door.passes.set()
+        assert frozen.wait() == 0, frozen.said()
+        assert "no result of" not in frozen.said()
+        _require_same(frozen.run, chain.simulated)

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import psutil
@@ -227,10 +228,15 @@ def test_a_child_that_dies_fails_its_call_and_is_started_again(
     assert daemon.child().pid != first.pid
     store.run(WorkRequest("train", 7, 7, broadcasts["train"]))
     assert "the executor ended (signal 9); it is started again in" in daemon.said()
-    # Between two rounds nobody notices: what was made in the first child is made again.
-    times = daemon.said().count("ready for the run")
+    # Between two rounds headquarters hears of it; what was made in the first child is made again.
+    while not headquarters.standings.empty():
+        headquarters.standings.get()
     daemon.child().kill()
-    daemon.wait_until_said("ready for the run", times + 1)
+    told = headquarters.standings.get(timeout=TIMEOUT_S)
+    assert told == "its executor has ended, and is started again"
+    assert headquarters.connected.names() == []
+    assert headquarters.standings.get(timeout=TIMEOUT_S) == ""
+    assert headquarters.connected.names() == ["north"]
     store.run(WorkRequest("train", 10, 7, broadcasts["train"]))
 
 
@@ -298,3 +304,37 @@ def test_kill_9_leaves_no_child(fleet, recogniser, data_dir, broadcasts):
         assert _gone([child])
         assert asked.exception(TIMEOUT_S) is not None
     headquarters.server.close()
+
+
+def _wait_until_trained_with(state_dir: pathlib.Path, batch_size: int) -> None:
+    deadline = time.monotonic() + TIMEOUT_S
+    while not any(
+        f'"at_work": {batch_size}' in path.read_text() for path in state_dir.glob("measured/*.json")
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)  # between two looks at a file that another process writes
+
+
+def test_bounds_of_its_own_and_a_restart_without_headquarters(
+    fleet, recogniser, data_dir, broadcasts
+):
+    state_dir, headquarters = fleet.enrol("west"), Headquarters(fleet, recogniser)
+    with running_daemon(state_dir, data_dir, headquarters.address, "--batch_size=8") as daemon:
+        headquarters.give(headquarters.next_link(), epochs=ENDLESS)
+        request = WorkRequest("train", 1, 7, broadcasts["train"])
+        asked = headquarters.server.submit(_answer(headquarters.store("west"), request))
+        _wait_until_trained_with(state_dir, 8)
+        daemon.child().kill()  # as a kernel does that is out of memory
+        daemon.wait_until_said("training goes on with 4 examples at a time, which were 8", 1)
+        assert isinstance(asked.exception(TIMEOUT_S), StoreFailed)
+        daemon.wait_until_said("ready for the run first", 2)
+    headquarters.server.close()
+    flags = ("--batch_size=8", "--max_seconds_per_round=0.5")
+    with running_daemon(state_dir, data_dir, headquarters.address, *flags) as daemon:
+        daemon.wait_until_said("ready for the run first", 3)
+        assert "for 0.5 s at most, in batches of 8 at most: what was done counts" in daemon.said()
+        again = Headquarters(fleet, recogniser, headquarters.address)
+        again.give(again.next_link(), epochs=ENDLESS)
+        again.store("west").run(WorkRequest("train", 2, 7, broadcasts["train"]))  # it ends
+        assert daemon.said().count("ready for the run first") == 3
+        again.server.close()

@@ -36,6 +36,7 @@ COMBINATIONS = [
         "label_smoothing": 0.1,
         "update_clip_norm": 1.0,
     },
+    {"update_dtype": "float16", "broadcast_dtype": "float16"},
 ]
 
 
@@ -182,19 +183,89 @@ def test_a_schedule_at_full_rate_equals_the_constant_rate(
     assert np.abs(constant[0]).min() > 0
 
 
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("schedule", ["constant", "step"])
+@pytest.mark.parametrize(("dtype", "off_by"), [("float16", 2**-11), ("int8", 1 / 127)])
+def test_an_update_is_rounded_on_its_way(build_linear_model, store_data, schedule, dtype, off_by):
+    learning = _sgd(learning_rate_schedule=schedule, update_dtype=dtype)
+    stores = [store_data(*SMALL), store_data(*LARGE)]
+    ((weights, _),) = _run(build_linear_model(), learning, stores)
+    expected = (3 * _step_by_hand(*SMALL) + 9 * _step_by_hand(*LARGE)) / 12
+    found = np.abs(np.vstack(weights) - expected).max()
+    assert 1e-6 < found < off_by * np.abs(_step_by_hand(*LARGE)).max()
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("dtype", ["bfloat16", "int4"])
+def test_an_update_that_is_not_finite_is_dropped_before_it_is_rounded(
+    build_linear_model, store_data, dtype
+):
+    good = [store_data(*SMALL), store_data(*LARGE)]
+    learning = _sgd(update_dtype=dtype)
+    ((expected, _),) = _run(build_linear_model(), learning, good)
+    ((found, metrics),) = _run(build_linear_model(), learning, [*good, store_data(*NOT_FINITE)])
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert int(metrics["aggregator"]["num_not_finite"]) == 1
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("schedule", ["constant", "step"])
+def test_stores_begin_with_rounded_weights_and_headquarters_keeps_its_own(
+    build_linear_model, store_data, schedule
+):
+    third = np.full((2, 3), 1 / 3, np.float32)
+    learning = _sgd(learning_rate_schedule=schedule, broadcast_dtype="float16")
+    process = fed_avg.build_fed_avg(build_linear_model(), learning, 10)
+
+    def step(kernel: np.ndarray) -> list[np.ndarray]:
+        weights = tff.learning.models.ModelWeights((kernel, np.array([0, 0, 1e6], "f4")), ())
+        state = process.set_model_weights(process.initialize(), weights)
+        after = process.get_model_weights(process.next(state, [store_data(*LARGE)]).state)
+        return [np.asarray(weight) for weight in after.trainable]
+
+    exact, rounded = step(third), step(third.astype(np.float16).astype(np.float32))
+    # The same update, since stores begin with the same weights; another place to add it to.
+    np.testing.assert_allclose(exact[0] - third, rounded[0] - third.astype(np.float16), atol=1e-7)
+    assert (exact[0] != rounded[0]).all()
+    # What float16 can't hold does not overflow to infinity on the way.
+    assert exact[1][2] == pytest.approx(1e6, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "is_random"),
+    [
+        ({"update_dtype": "int4", "broadcast_dtype": "bfloat16"}, True),
+        ({"update_dtype": "float16"}, False),
+    ],
+)
+def test_what_is_rounded_at_random_is_a_function_of_the_update(
+    build_linear_model, settings, is_random
+):
+    process = fed_avg.build_fed_avg(build_linear_model(), _sgd(**settings), 10)
+    form = round_form.compile_round_form(process.initialize, process.next)
+    random = {name for name in _operations(form) if "Random" in name or "Timestamp" in name}
+    assert bool(random) == is_random
+    assert all(name.startswith("StatelessRandom") for name in random)
+
+
 @pytest.mark.parametrize("settings", COMBINATIONS)
 def test_it_compiles_to_graphs_without_hidden_randomness(build_linear_model, settings):
     learning = config.LearningConfig(**settings)
     process = fed_avg.build_fed_avg(build_linear_model(learning), learning, 10)
     form = round_form.compile_round_form(process.initialize, process.next)
-    operations = {
+    operations = _operations(form)
+    assert "SparseSoftmaxCrossEntropyWithLogits" in operations
+    assert not {name for name in operations if "Random" in name or "Multinomial" in name}
+
+
+def _operations(form: round_form.RoundForm) -> set[str]:
+    return {
         node.op
         for part in form.parts.values()
         for nodes in (part.graph_def().node, *_function_nodes(part.graph_def()))
         for node in nodes
     }
-    assert "SparseSoftmaxCrossEntropyWithLogits" in operations
-    assert not {name for name in operations if "Random" in name or "Multinomial" in name}
 
 
 def _function_nodes(graph_def):

@@ -30,6 +30,8 @@ def config(tmp_path):
         state_dir=str(state_dir),
         server_address="localhost:1",
         max_steps_per_round=3,
+        max_seconds_per_round=20.0,
+        batch_size="auto",
     )
 
 
@@ -54,7 +56,10 @@ def test_it_stops_while_a_renewal_hangs(config, monkeypatch):
 
     asyncio.run(scene())
     assert not may_end.is_set()
-    assert said[0].startswith("a round trains for 3 steps at most: what was done counts")
+    assert said[0].startswith(
+        "a round trains for 3 steps at most, for 20 s at most, in batches of as many as fit its "
+        "memory: what was done counts, and results are a simulation's to tolerance"
+    )
     may_end.set()
 
 

@@ -47,6 +47,17 @@ def test_a_stores_way_through_a_run(tmp_path):
     assert (found["last_error"], found["left"]) == ("north: no disk", "the connection was lost")
 
 
+def test_a_store_that_rests_is_not_ready_and_says_why(tmp_path):
+    status = _status(tmp_path)
+    status.joined(_link())
+    status.ready(_link())
+    status.withdrew("north", "its executor has ended")
+    assert status.why_missing(["north"]) == "north (can't take part: its executor has ended)"
+    status.ready(_link())
+    found = status.to_json()["stores"]["north"]
+    assert (found["is_ready"], found["last_error"]) == (True, None)
+
+
 def test_a_store_that_was_merely_slower_has_no_error(tmp_path):
     status = _status(tmp_path)
     status.collected(1, [Outcome("north", "north: not waited for", {}, 0.0, is_surplus=True)])

@@ -136,6 +136,38 @@ def test_a_store_that_left_is_not_there_any_more(fleet, small):
     assert fleet.why_missing() == "store-001 (left: the connection was lost)"
 
 
+def test_who_is_refused_at_the_door_is_told_to_the_operator_once(fleet, small, said):
+    link = _Link()
+    link.certificate = small.certificate
+    for sentence in ("it speaks version 9", "it speaks version 9", "it was revoked"):
+        fleet._refused(link, sentence)
+    assert said == [
+        "store-001 was refused: it speaks version 9",
+        "store-001 was refused: it was revoked",
+    ]
+    assert fleet.why_missing() == "store-001 (left: refused: it was revoked)"
+
+
+def test_a_store_that_rests_is_not_there_until_it_is_ready_again(fleet, small, said):
+    async def rest():
+        fleet._give_work(b"signed", {})
+        link = _connect(fleet, small, _Link())
+        await _settled(fleet)
+        link.manifest = ""
+        fleet._note_standing(link, "its executor has ended")
+        assert fleet.connected.names() == []
+        assert fleet.why_missing() == "store-001 (can't take part: its executor has ended)"
+        link.manifest = "agreed"
+        fleet._note_standing(link, "")
+
+    asyncio.run(rest())
+    assert fleet.connected.names() == ["store-001"]
+    assert said == [
+        "store-001 can't take part for now: its executor has ended",
+        "store-001 can take part again",
+    ]
+
+
 def test_an_executor_that_was_started_anew_is_told_the_manifest_again(fleet, small):
     async def revive():
         fleet._give_work(b"signed", {})

@@ -116,6 +116,7 @@ class _Scene:
             _Trust(),
             self.contents,
             InstalledModels(folder / "model"),
+            kept_manifest=folder / "manifest.signed",
             say=self.said.append,
             now=lambda: self.now,
             grace_s=0.0,
@@ -243,6 +244,73 @@ async def test_an_executor_that_is_there_anew_is_told_again(scene):
     told = list(scene.link.told)
     await scene.agent.on_up()
     assert scene.link.told == told
+
+
+@_play
+async def test_headquarters_hears_of_an_executor_that_is_down_and_of_its_return(scene):
+    scene.agent.on_down()  # no manifest yet: nobody counts on it
+    digest = await scene.ready()
+    told = len(scene.link.told)
+    scene.agent.on_down()
+    scene.agent.on_down()
+    await scene.agent.on_up()
+    assert scene.link.told[told:] == [("decline", "executor_down"), ("ready", digest, EXAMPLES)]
+
+
+def _after_a_restart(folder, **changes) -> _Scene:
+    later = _Scene(folder)
+    for name, value in changes.items():
+        setattr(later, name, value)
+    later.agent.take_kept_manifest()
+    return later
+
+
+def _play_restart(scene_of):
+    """A test of a store that was ready before it was started again."""
+
+    def test(tmp_path):
+        async def run():
+            await _Scene(tmp_path).ready()
+            await scene_of(tmp_path)
+
+        asyncio.run(run())
+
+    test.__name__ = scene_of.__name__
+    return test
+
+
+@_play_restart
+async def test_the_manifest_outlives_a_restart(folder):
+    scene = _after_a_restart(folder)
+    await scene.agent.on_up()
+    assert scene.executor.loaded == [_manifest()]
+    assert await scene.agent.answer("Compute", b"body") == [b"answer"]
+    await scene.agent.joined(scene.link, RUN)
+    digest = await scene.take(_signed())
+    assert scene.link.told == [("ready", digest, EXAMPLES)]
+    assert len(scene.executor.loaded) == 1
+
+
+@_play_restart
+async def test_a_kept_manifest_is_verified_anew(folder):
+    path = folder / "manifest.signed"
+    assert path.stat().st_mode & 0o777 == 0o600
+    late = _after_a_restart(folder, now=NOW + datetime.timedelta(days=2))
+    path.write_bytes(_signed(key=ed25519.Ed25519PrivateKey.generate()))
+    foreign = _after_a_restart(folder)
+    for scene, reason in ((late, "the manifest ended at"), (foreign, "is not signed by the key")):
+        await scene.agent.on_up()
+        assert scene.executor.loaded == []
+        (line,) = scene.said
+        assert line.startswith("the manifest of before is of no use any more") and reason in line
+
+
+@_play_restart
+async def test_a_kept_manifest_without_its_contents_waits_for_headquarters(folder):
+    (folder / "work" / TRAIN).unlink()
+    scene = _after_a_restart(folder)
+    await scene.agent.on_up()
+    assert (scene.executor.loaded, scene.said) == ([], [])
 
 
 @_play

@@ -5,17 +5,20 @@ import shutil
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from datasets.chain import open_chain
 from tests.colour_run import LABELS, MODEL, make_colour_run, write_photographs
 from tff_retail.config import DataConfig, LearningConfig, RunConfig
 from tff_retail.program.manifest import make_manifest, manifest_contents
+from tff_retail.program.process_memory import ProcessMemory
 from tff_retail.program.recogniser import make_recogniser
 from tff_retail.program.simulated_chain import SimulatedChain
 from tff_retail.program.store_manifest import UnusableManifest, read_store_manifest
 from tff_retail.program.store_work import StorePlace, StoreWork
 from tff_retail.runtime.cannot_work import CannotWork
 from tff_retail.runtime.federated_round import FederatedRound
+from tff_retail.runtime.part_session import PartSession
 from tff_retail.runtime.plain_collector import PlainCollector
 from tff_retail.runtime.store import WorkRequest, WorkStopped
 
@@ -151,6 +154,97 @@ def test_steps_of_training_may_be_capped(
     for ours, theirs in zip(capped.run(requests["evaluate"]).outputs, full, strict=True):
         assert np.asarray(ours).tobytes() == np.asarray(theirs).tobytes()
     capped.close()
+
+
+def _num_trained(recogniser, result) -> int:
+    paths = [leaf.path for leaf in recogniser.forms["train"]["work"].result]
+    (counts,) = [n for n, path in enumerate(paths) if path.endswith("num_examples/0")]
+    return int(result.outputs[counts])
+
+
+@pytest.fixture
+def bounded(manifest, contents, folder, tmp_path):
+    """Gives a store's work with bounds of its own."""
+    made, said = [], []
+
+    def make(**bounds):
+        place = StorePlace("store 1", str(folder), str(tmp_path / "cache"), "", True, **bounds)
+        place = dataclasses.replace(place, measured_dir=str(tmp_path / "measured"))
+        read = read_store_manifest(manifest)
+        made.append(StoreWork(read, place, contents.__getitem__, say=said.append))
+        return made[-1]
+
+    make.said = said
+    yield make
+    for work in made:
+        work.close()
+
+
+def _same(found, expected) -> bool:
+    pairs = zip(found.outputs, expected.outputs, strict=True)
+    return all(np.asarray(a).tobytes() == np.asarray(b).tobytes() for a, b in pairs)
+
+
+def test_training_ends_when_its_time_is_up(bounded, work, requests, recogniser):
+    full = work.run(requests["train"])
+    assert _num_trained(recogniser, full) > 4
+    hurried = bounded(max_seconds=1e-6)
+    assert _num_trained(recogniser, hurried.run(requests["train"])) == 4
+    assert _same(hurried.run(requests["evaluate"]), work.run(requests["evaluate"]))
+    assert _same(bounded(max_seconds=3600.0).run(requests["train"]), full)
+
+
+def test_a_batch_may_be_smaller_than_the_runs(bounded, requests, recogniser):
+    one_step = bounded(batch_size=3, max_steps=1).run(requests["train"])
+    assert _num_trained(recogniser, one_step) == 3
+
+
+def test_a_batch_of_as_many_as_fit_is_the_runs_where_all_do(bounded, work, requests):
+    assert _same(bounded(batch_size="auto").run(requests["train"]), work.run(requests["train"]))
+    assert bounded.said == ["training takes 4 of the run's 4 examples at a time"]
+    bounded(batch_size="auto").run(requests["train"])
+    assert len(bounded.said) == 1
+
+
+def test_a_batch_that_is_measured_to_be_smaller_is_used(bounded, requests, recogniser, monkeypatch):
+    monkeypatch.setattr(ProcessMemory, "room_bytes", lambda self: 0)
+    one_step = bounded(batch_size="auto", max_steps=1).run(requests["train"])
+    assert _num_trained(recogniser, one_step) in (1, 2)
+    assert len(bounded.said) == 1
+
+
+def _fail(monkeypatch, times: int) -> None:
+    """Lets so many calls of sessions run out of memory."""
+    left, call = iter(range(times)), PartSession.__call__
+
+    def fail(session, *arguments):
+        if next(left, None) is not None:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return call(session, *arguments)
+
+    monkeypatch.setattr(PartSession, "__call__", fail)
+
+
+def test_out_of_memory_halves_the_batch_and_the_round_goes_on(
+    bounded, requests, recogniser, monkeypatch
+):
+    work = bounded(batch_size=4, max_steps=1)
+    work.run(requests["train"])  # features are there
+    _fail(monkeypatch, 1)
+    assert _num_trained(recogniser, work.run(requests["train"])) == 2
+    assert bounded.said == [
+        "out of memory: training goes on with 2 examples at a time, which were 4"
+    ]
+
+
+def test_out_of_memory_is_told_where_nothing_is_left_to_halve(bounded, requests, monkeypatch):
+    for bounds, times in (({"batch_size": 2}, 2), ({}, 1)):
+        work = bounded(**bounds)
+        work.run(requests["train"])
+        with monkeypatch.context() as patch, pytest.raises(CannotWork) as failure:
+            _fail(patch, times)
+            work.run(requests["train"])
+        assert failure.value.code == "out_of_memory"
 
 
 @pytest.mark.parametrize("lost", ["works", "backbone_work", "backbone_weights"])

@@ -66,13 +66,14 @@ class FakeLink:
       before: awaited before each call with its method; raises what the call is to raise.
     """
 
-    manifest = "agreed"
+    manifest, left_because = "agreed", ""
 
     def __init__(self, name: str, service, before: Callable | None = None) -> None:
         self.name, self.examples = name, {"train": 1}
         self.service, self._before = service, before
         self.methods: list[str] = []
         self.bodies: list[Sequence] = []
+        self.answers: list[bytes] = []
 
     @contextlib.asynccontextmanager
     async def call(self, method: str, body: Sequence) -> AsyncIterator[memoryview]:
@@ -85,7 +86,8 @@ class FakeLink:
             answer = await asyncio.to_thread(self.service.handle, method, request, caller=1)
         except ExecutorError as error:
             raise CallFailed(error.code, str(error)) from error
-        yield memoryview(b"".join(answer))
+        self.answers.append(b"".join(answer))
+        yield memoryview(self.answers[-1])
 
 
 class FakeFleet:

@@ -69,6 +69,25 @@ def test_a_thread_gives_up_after_its_time():
     assert not ConnectedStores().wait(lambda names: bool(names), within_s=0.01)
 
 
+def test_a_store_that_rests_is_waited_for_until_it_is_ready_again(loop):
+    stores, link = ConnectedStores(), _Link("north")
+
+    def wake():
+        link.manifest = "agreed"
+        stores.look_again()
+
+    async def ask():
+        assert not stores.is_resting("north")
+        stores.add(link)
+        assert not stores.is_resting("north")
+        link.manifest = ""
+        assert stores.is_resting("north")
+        asyncio.get_running_loop().call_soon(wake)
+        return await stores.link("north", within_s=30)
+
+    assert loop.submit(ask()).result() is link
+
+
 def test_a_link_that_was_lost_does_not_count(loop):
     stores, old, new = ConnectedStores(), _Link("north"), _Link("north")
 

@@ -1,6 +1,7 @@
 """The eight calls of TFF's executor protocol, in right orders and in wrong ones."""
 
 import contextlib
+import dataclasses
 
 import grpc
 import numpy as np
@@ -112,6 +113,24 @@ def test_a_work_may_be_named_by_its_digest(caller, work):
         function, caller.struct(caller.data("store://train"), caller.tree(WEIGHTS))
     )
     assert list(leaves_of_tree(decode_tree(caller.compute(call))))[1] == 60
+
+
+def test_roles_of_one_graph_are_told_apart_by_their_data(work, data, tmp_path):
+    store = make_store(work, data)
+    store = dataclasses.replace(store, roles={**store.roles, "evaluate": store.roles["train"]})
+    kept = KeptResults(tmp_path, max_bytes=10**6, say=pytest.fail)
+    desk = WorkDesk(
+        store, kept, stop_work=pytest.fail, on_done=lambda *_: None, on_failed=pytest.fail
+    )
+    service = ExecutorService(desk)
+    service.approve([work, ApprovedWork("evaluate", "validation", work.part)])
+    caller = Caller(service)
+    for split in ("validation", "train"):
+        caller.compute(_result(caller, work, f"store://{split}?run=first&round=3&seed=7"))
+    assert data.asked == [("evaluate", 7, 3), ("train", 7, 3)]
+    kept.close()
+    with pytest.raises(ValueError, match="must differ in data, found 'second'"):
+        service.approve([work, ApprovedWork("second", "train", work.part)])
 
 
 def test_another_compilation_of_an_approved_work_is_approved(caller, work):

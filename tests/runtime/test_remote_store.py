@@ -97,6 +97,23 @@ def test_a_lost_connection_is_waited_for_and_the_work_is_not_done_twice(fleet):
     assert "Compute" in second.methods
 
 
+def test_a_store_that_rests_is_waited_for(fleet):
+    link, store = fleet.connect(_link(fleet)), fleet.store("north")
+
+    def wake():
+        link.manifest = "agreed"
+        fleet.connected.look_again()
+
+    async def ask():
+        link.manifest = ""
+        loop = asyncio.get_running_loop()
+        loop.call_soon(loop.call_soon, wake)
+        async with store.answer(store.question(REQUEST)) as answer:
+            return len(answer)
+
+    assert fleet.submit(ask()).result() > 0
+
+
 def test_a_lost_connection_that_does_not_come_back_is_a_failure(form, tmp_path):
     async def lose_it(method):
         raise LinkLost("cut")

@@ -27,5 +27,5 @@ def test_a_kind_is_described_as_it_is(kind):
     assert states.split(", ") == [state.value for state in LinkState if state in rule.states]
     assert header.replace("`", "").split() == list(rule.fields)
     expected = "opens a transfer" if rule.opens_transfer else ""
-    assert body == ("at most 1 MiB" if kind is Kind.PART else expected)
+    assert body == ("at most 1 MiB" if kind in (Kind.PART, Kind.PACKED) else expected)
     assert then == (rule.then.value if rule.then else "")

@@ -78,3 +78,14 @@ def test_never_more_than_the_budget_unless_alone(sizes, random):
         released.release()
         asked.remove(released)
     assert budget.held_bytes == 0
+
+
+def test_so_many_bodies_and_no_more():
+    budget, granted = ReceivingBudget(1000, max_bodies=2), []
+    held = [budget.ask(1, lambda n=n: granted.append(n)) for n in range(4)]
+    assert granted == [0, 1]
+    held[1].release()
+    assert granted == [0, 1, 2]
+    held[3].release()  # gives its place in the queue up
+    held[0].release()
+    assert (granted, budget.held_bytes) == ([0, 1, 2], 1)

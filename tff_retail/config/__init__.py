@@ -13,12 +13,14 @@ from tff_retail.config.fleet_config import FleetConfig
 from tff_retail.config.folder import existing_folder
 from tff_retail.config.learning_config import (
     AUGMENTATIONS,
+    BROADCAST_DTYPES,
     CLIENT_OPTIMIZERS,
     DEFAULT_CLIENT_LEARNING_RATES,
     DEFAULT_SERVER_LEARNING_RATES,
     PRECISIONS,
     SCHEDULES,
     SERVER_OPTIMIZERS,
+    UPDATE_DTYPES,
     LearningConfig,
 )
 from tff_retail.config.model_config import MODELS, NORMALIZATIONS, ModelConfig
@@ -30,6 +32,7 @@ from tff_retail.config.store_config import StoreConfig
 
 __all__ = [
     "AUGMENTATIONS",
+    "BROADCAST_DTYPES",
     "CLIENT_OPTIMIZERS",
     "ConfigurationError",
     "DEFAULT_CLIENT_LEARNING_RATES",
@@ -51,6 +54,7 @@ __all__ = [
     "STORES",
     "ScheduleConfig",
     "StoreConfig",
+    "UPDATE_DTYPES",
     "existing_folder",
     "require",
     "require_address",

@@ -9,6 +9,8 @@ CLIENT_OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 SERVER_OPTIMIZERS = ("sgd", "momentum", "adam", "yogi", "adagrad")
 PRECISIONS = ("float32", "mixed_float16", "mixed_bfloat16")
 SCHEDULES = ("constant", "cosine", "step")
+UPDATE_DTYPES = ("float32", "float16", "bfloat16", "int8", "int4")
+BROADCAST_DTYPES = ("float32", "float16", "bfloat16")
 
 # Client learning rates within the recommended band 0.001-0.01, by optimiser: adaptive steps are
 # about ten times larger than a gradient's, so they start ten times lower.
@@ -39,8 +41,11 @@ class LearningConfig:
       warmup_rounds: rounds of linear warm-up before the schedule.
       update_clip_norm: bound on the L2 norm of a store's update; None for no bound.
       local_epochs, batch_size, augmentation: what a store does in one round.
-      precision: of the numbers a store trains in (`PRECISIONS`); weights, updates and what is
-        released and evaluated are float32 always.
+      precision: of the numbers a store trains in (`PRECISIONS`); weights, what is released and
+        what is evaluated are float32 always.
+      update_dtype: what a store's update is rounded to on its way (`UPDATE_DTYPES`).
+      broadcast_dtype: what weights are rounded to on their way to training
+        (`BROADCAST_DTYPES`); evaluation gets them in float32, as they will be released.
     """
 
     client_optimizer: str = "adam"
@@ -57,6 +62,8 @@ class LearningConfig:
     batch_size: int = 16
     augmentation: str = "light"
     precision: str = "float32"
+    update_dtype: str = "float32"
+    broadcast_dtype: str = "float32"
 
     def __post_init__(self) -> None:
         require_one_of("client_optimizer", self.client_optimizer, CLIENT_OPTIMIZERS)
@@ -64,6 +71,8 @@ class LearningConfig:
         require_one_of("learning_rate_schedule", self.learning_rate_schedule, SCHEDULES)
         require_one_of("augmentation", self.augmentation, AUGMENTATIONS)
         require_one_of("precision", self.precision, PRECISIONS)
+        require_one_of("update_dtype", self.update_dtype, UPDATE_DTYPES)
+        require_one_of("broadcast_dtype", self.broadcast_dtype, BROADCAST_DTYPES)
         for flag in ("client_learning_rate", "server_learning_rate", "update_clip_norm"):
             value = getattr(self, flag)
             require(value is None or 0 < value < float("inf"), flag, "above 0", value)

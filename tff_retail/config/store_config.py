@@ -1,10 +1,13 @@
 """What a store decides for itself; everything else is in the run's manifest."""
 
 import dataclasses
+import math
 
 from tff_retail.config.address import require_address
 from tff_retail.config.requirement import require, require_one_of
 from tff_retail.config.runtime_config import DEVICES
+
+AUTO_BATCH_SIZE = "auto"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,9 @@ class StoreConfig:
       nice: 0 to 19, how readily the executor lets other programs of the machine go first.
       max_steps_per_round: of training, so that a machine with other work is done in time; None for
         all photographs.
+      max_seconds_per_round: likewise; it ends with the step during which the time is up.
+      batch_size: of training at most; `auto` for the largest that fits memory and time, measured
+        once a model; None for the run's own. Out of memory halves it.
       listen_address: where TFF clients may connect, HOST:PORT; None for nowhere.
       listen_tls: folder with server.key, server.crt and clients.crt for them.
     """
@@ -33,6 +39,8 @@ class StoreConfig:
     threads: int = 1
     nice: int = 10
     max_steps_per_round: int | None = None
+    max_seconds_per_round: float | None = None
+    batch_size: int | str | None = None
     listen_address: str | None = None
     listen_tls: str | None = None
 
@@ -45,6 +53,19 @@ class StoreConfig:
             "max_steps_per_round",
             "at least 1",
             self.max_steps_per_round,
+        )
+        require(
+            self.max_seconds_per_round is None or 0 < self.max_seconds_per_round < math.inf,
+            "max_seconds_per_round",
+            "above 0",
+            self.max_seconds_per_round,
+        )
+        require(
+            self.batch_size in (None, AUTO_BATCH_SIZE)
+            or (isinstance(self.batch_size, int) and self.batch_size >= 1),
+            "batch_size",
+            f"a number from 1 on, or {AUTO_BATCH_SIZE}",
+            self.batch_size,
         )
         for flag in ("server_address", "listen_address"):
             if (address := getattr(self, flag)) is not None:

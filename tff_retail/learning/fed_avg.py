@@ -10,6 +10,7 @@ import tensorflow_federated as tff
 
 from tff_retail import config
 from tff_retail.learning import (
+    broadcast,
     client_optimizer,
     learning_rate,
     scheduled_client_work,
@@ -28,7 +29,7 @@ def build_fed_avg(
 
     Args:
       model: with the metrics of `metrics.build_metrics` and the loss of `loss.build_loss`.
-      learning: optimisers, rates, schedule, weight decay and clipping are read.
+      learning: optimisers, rates, schedule, weight decay, clipping and what travels are read.
       rounds: rounds of the whole run, which a learning-rate schedule is laid over.
     """
     if learning_rate.has_schedule(learning):
@@ -37,7 +38,10 @@ def build_fed_avg(
         model,
         client_optimizer_fn=client_optimizer.build_client_optimizer(learning),
         server_optimizer_fn=server_optimizer.build_server_optimizer(learning),
-        model_aggregator=update_aggregator.UpdateAggregatorFactory(learning.update_clip_norm),
+        model_distributor=broadcast.build_broadcast(
+            _build_initial_weights(model).type_signature.result, learning.broadcast_dtype
+        ),
+        model_aggregator=_build_aggregator(learning),
         metrics_aggregator=training_metrics_aggregator.build_training_metrics_aggregator,
         loop_implementation=tff.learning.LoopImplementation.DATASET_ITERATOR,
     )
@@ -49,15 +53,22 @@ def _build_scheduled_fed_avg(
     """The parts that `build_weighted_fed_avg` composes, with client work that has a schedule."""
     initial_weights = _build_initial_weights(model)
     weights_type = initial_weights.type_signature.result
-    aggregator = update_aggregator.UpdateAggregatorFactory(learning.update_clip_norm)
     return tff.learning.templates.compose_learning_process(
         initial_weights,
-        tff.learning.templates.build_broadcast_process(weights_type),
+        broadcast.build_broadcast(weights_type, learning.broadcast_dtype),
         scheduled_client_work.build_scheduled_client_work(model, weights_type, learning, rounds),
-        aggregator.create(weights_type.trainable, tff.TensorType(np.float32)),
+        _build_aggregator(learning).create(weights_type.trainable, tff.TensorType(np.float32)),
         tff.learning.templates.build_apply_optimizer_finalizer(
             server_optimizer.build_server_optimizer(learning), weights_type
         ),
+    )
+
+
+def _build_aggregator(
+    learning: config.LearningConfig,
+) -> update_aggregator.UpdateAggregatorFactory:
+    return update_aggregator.UpdateAggregatorFactory(
+        learning.update_clip_norm, learning.update_dtype
     )
 
 

@@ -11,6 +11,9 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_federated as tff
 
+from tff_retail.learning.encoded_sum import EncodedSumFactory
+from tff_retail.learning.update_encoding import UpdateEncoding
+
 
 class UpdateAggregatorFactory(tff.aggregators.WeightedAggregationFactory):
     """Builds the aggregation `({update, weight}@CLIENTS -> mean@SERVER)`.
@@ -27,13 +30,19 @@ class UpdateAggregatorFactory(tff.aggregators.WeightedAggregationFactory):
       update_norm: float32, mean norm before clipping over the stores that were not dropped.
     """
 
-    def __init__(self, clip_norm: float | None = None) -> None:
-        """Takes the bound on a store's update, L2 over the whole of it; None for no bound."""
+    def __init__(self, clip_norm: float | None = None, dtype: str = "float32") -> None:
+        """Takes how updates are bounded and sent.
+
+        Args:
+          clip_norm: bound on a store's update, L2 over the whole of it; None for no bound.
+          dtype: what an update is rounded to on its way, see `UpdateEncoding`; float32 for nothing.
+        """
         self._clip_norm = clip_norm
+        self._sum = None if dtype == "float32" else EncodedSumFactory(UpdateEncoding(dtype))
 
     def create(self, value_type: Any, weight_type: Any) -> tff.templates.AggregationProcess:
         """The aggregation of updates of `value_type`, weighted by `weight_type`."""
-        mean = tff.aggregators.MeanFactory().create(value_type, weight_type)
+        mean = tff.aggregators.MeanFactory(self._sum).create(value_type, weight_type)
         clip_norm = self._clip_norm
 
         @tff.tensorflow.computation(value_type, weight_type)

@@ -18,7 +18,11 @@ class ExecutorSettings:
       threads: that an operation, and operations side by side, may take.
       nice: added to the child's nice value.
       max_steps: of training in one round; None for no bound.
+      max_seconds: likewise.
+      batch_size: of training at most; `auto` for what the machine takes, None for the run's.
+      measured_dir: keeps what was found out about this machine.
       parent: process that the child ends with.
+      was_killed: whether the child before this one was killed.
     """
 
     store: str
@@ -30,7 +34,11 @@ class ExecutorSettings:
     threads: int
     nice: int
     max_steps: int | None
+    max_seconds: float | None
+    batch_size: int | str | None
+    measured_dir: str
     parent: int
+    was_killed: bool = False
 
     def to_json(self) -> str:
         """For the child's command line."""

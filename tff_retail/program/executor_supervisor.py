@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import datetime
 import os
 import pathlib
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -39,6 +41,7 @@ class ExecutorSupervisor:
     Args:
       settings: of the child.
       on_up: called each time it is there anew, before any call.
+      on_down: called each time it has ended by itself, before any call fails of it.
       on_report: told what it says of its work.
       say: told where it ended.
       delays: before it is started again.
@@ -49,12 +52,14 @@ class ExecutorSupervisor:
         settings: ExecutorSettings,
         *,
         on_up: Callable[[], Awaitable[None]],
+        on_down: Callable[[], None],
         on_report: Callable[[Mapping[str, Any]], None],
         say: Callable[[str], None],
         delays: ReconnectDelays | None = None,
     ) -> None:
         self._settings = settings
-        self._on_up, self._on_report, self._say = on_up, on_report, say
+        self._on_up, self._on_down = on_up, on_down
+        self._on_report, self._say = on_report, say
         self._delays = delays or ReconnectDelays()
         self._link: StoreLink | None = None
         self._stopping = asyncio.Event()
@@ -74,7 +79,9 @@ class ExecutorSupervisor:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
             began_s = loop.time()
-            code = await self._run_once()
+            code, is_ours = await self._run_once()
+            was_killed = code == -signal.SIGKILL and not is_ours  # so does a kernel out of memory
+            self._settings = dataclasses.replace(self._settings, was_killed=was_killed)
             if self._stopping.is_set():
                 return
             if code == _EXIT_USAGE:
@@ -126,7 +133,8 @@ class ExecutorSupervisor:
             with contextlib.suppress(LinkLost):
                 await self._link.acknowledge(run, round_num)
 
-    async def _run_once(self) -> int:
+    async def _run_once(self) -> tuple[int, bool]:
+        """Runs a child to its end; its exit code, and whether it was ended from here."""
         ours, theirs = socket.socketpair()
         with theirs:
             process = await self._start(theirs.fileno())
@@ -143,10 +151,12 @@ class ExecutorSupervisor:
                 await link.attend()
         finally:
             stopping.cancel()
-            self._link = None
+            was_up, self._link = self._link is not None, None
+            if was_up and not self._stopping.is_set():
+                self._on_down()
             stream.close()
-            await _end(process)
-        return process.returncode or 0
+            is_ours = await _end(process)
+        return process.returncode or 0, is_ours
 
     async def _stop_early(self, link: StoreLink) -> None:
         """Ends a child that has not said hello yet when the store stops."""
@@ -194,12 +204,15 @@ def _certificate(name: str) -> PeerCertificate:
     return PeerCertificate(name, "", ever, ever, "")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _end(process: asyncio.subprocess.Process) -> bool:
+    """Waits for a child that is to leave; whether it had to be made to."""
     try:
         await asyncio.wait_for(process.wait(), _FAREWELL_S)
     except TimeoutError:
         process.kill()
         await process.wait()
+        return True
+    return False
 
 
 def _ending(code: int) -> str:

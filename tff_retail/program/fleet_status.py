@@ -72,6 +72,10 @@ class FleetStatus:
         """Something went wrong with a store."""
         self._note(name, last_error=error, last_error_at=self._time())
 
+    def withdrew(self, name: str, error: str) -> None:
+        """A store that was ready is not for now."""
+        self._note(name, is_ready=False, last_error=error, last_error_at=self._time())
+
     def reported(self, name: str, report: Mapping[str, Any]) -> None:
         """A store told how it fares."""
         self._note(name, report=dict(report))

@@ -125,17 +125,39 @@ class RemoteDemo:
         )
 
     def _train_over_stores(self, commands: ChildCommands) -> StoreOutage:
+        enrolment = self._open_enrolment(commands)
+        headquarters = self._start_headquarters(commands)
+        join_at = enrolment.wait_for("stores join and renew at ", within_s=_PATIENCE_S)
+        work_at = headquarters.wait_for("listening for stores on ", within_s=_PATIENCE_S)
+        headquarters.new_lines()  # which say the same as this:
+        self._say(f"headquarters awaits its stores at {work_at}; they join at {join_at}")
+        for name in self._stores:
+            self._join(commands, name, join_at, work_at)
+        daemons = {name: self._start_store(commands, name) for name in self._stores}
+        self._say(f"{len(daemons)} stores have joined, each with a key of its own, and are started")
+        name = self._stores[len(self._stores) // 2]
+        outage = StoreOutage(
+            name,
+            daemons.pop(name),
+            restart=lambda: self._start_store(commands, name),
+            status=self._folder / _FLEET / "status.json",
+            from_round=int(self._plan.rounds * _KILL_AFTER) + 1,
+            say=self._say,
+        )
+        self._follow(headquarters, beside=[enrolment, *daemons.values()], outage=outage)
+        return outage
+
+    def _open_enrolment(self, commands: ChildCommands) -> Child:
+        """A fleet, and the listener where stores join it."""
         fleet = self._folder / _FLEET
         commands.run("fleet", "tff_retail.fleet", "init", f"--dir={fleet}", "--hosts=localhost")
         shutil.copyfile(self._labels, fleet / LABEL_FILE)
-        enrolment = commands.start(
-            "enrolment",
-            "tff_retail.fleet",
-            "serve-enrolment",
-            f"--dir={fleet}",
-            "--listen_address=localhost:0",
-        )
-        headquarters = self._start_run(
+        where = [f"--dir={fleet}", "--listen_address=localhost:0"]
+        return commands.start("enrolment", "tff_retail.fleet", "serve-enrolment", *where)
+
+    def _start_headquarters(self, commands: ChildCommands) -> Child:
+        fleet = self._folder / _FLEET
+        return self._start_run(
             commands,
             _REMOTE,
             "--stores=remote",
@@ -148,26 +170,6 @@ class RemoteDemo:
             "--nocompare_central",
             "--nocompare_local",
         )
-        join_at = enrolment.wait_for("stores join and renew at ", within_s=_PATIENCE_S)
-        work_at = headquarters.wait_for("listening for stores on ", within_s=_PATIENCE_S)
-        headquarters.new_lines()  # which say the same as this:
-        self._say(f"headquarters awaits its stores at {work_at}; they join at {join_at}")
-        for name in self._stores:
-            self._join(commands, name, join_at, work_at)
-        daemons = {name: self._start_store(commands, name) for name in self._stores}
-        self._say(f"{len(daemons)} stores have joined, each with a key of its own, and are started")
-        name = self._stores[len(self._stores) // 2]
-        outage = StoreOutage(
-            name,
-            daemons[name],
-            restart=lambda: self._start_store(commands, name),
-            status=fleet / "status.json",
-            from_round=int(self._plan.rounds * _KILL_AFTER) + 1,
-            say=self._say,
-        )
-        steady = [daemon for other, daemon in daemons.items() if other != name]
-        self._follow(headquarters, beside=[enrolment, *steady], outage=outage)
-        return outage
 
     def _start_run(self, commands: ChildCommands, name: str, *flags: str) -> Child:
         log = "headquarters" if name == _REMOTE else name

@@ -55,6 +55,7 @@ class RemoteFleet:
         self._durable_round = 0
         self._model: SignedRunModel | None = None
         self._has_model: set[str] = set()
+        self._refusals: dict[str, str] = {}
         self._delivery = threading.Condition()
         self._links: set[StoreLink] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -65,6 +66,8 @@ class RemoteFleet:
             on_joined=self._joined,
             on_left=self._left,
             on_report=lambda link, report: self.status.reported(link.name, report),
+            on_standing=self._note_standing,
+            on_refused=self._refused,
             run=run,
         )
         self.address = ""
@@ -166,6 +169,7 @@ class RemoteFleet:
 
     def _joined(self, link: StoreLink) -> None:
         self._links.add(link)
+        self._refusals.pop(link.name, None)
         self.status.joined(link)
         self._start(self._instruct(link))
 
@@ -174,6 +178,24 @@ class RemoteFleet:
         self.connected.remove(link)
         if not any(other.name == link.name for other in self._links):
             self.status.left(link.name, reason)
+
+    def _refused(self, link: StoreLink, sentence: str) -> None:
+        """Tells the operator too, once: the store dials again and again."""
+        if not any(other.name == link.name for other in self._links):
+            self.status.left(link.name, f"refused: {sentence}")
+        if self._refusals.get(link.name) != sentence:
+            self._refusals[link.name] = sentence
+            self.say(f"{link.name} was refused: {sentence}")
+
+    def _note_standing(self, link: StoreLink, sentence: str) -> None:
+        """A store that was ready is not for now, as it says; or is again, where it says nothing."""
+        if sentence:
+            self.status.withdrew(link.name, sentence)
+            self.say(f"{link.name} can't take part for now: {sentence}")
+        else:
+            self.status.ready(link)
+            self.say(f"{link.name} can take part again")
+        self.connected.look_again()
 
     async def _instruct(self, link: StoreLink) -> None:
         """What a store needs before it takes part."""

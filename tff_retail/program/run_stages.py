@@ -10,6 +10,7 @@ from tff_retail.program.console import RoundConsole
 from tff_retail.program.evaluation import Evaluator
 from tff_retail.program.manifest import make_manifest
 from tff_retail.program.metric_files import MetricFiles
+from tff_retail.program.narrowing_notice import narrowing_notice
 from tff_retail.program.precision_notice import precision_notice
 from tff_retail.program.recogniser import Recogniser, make_recogniser
 from tff_retail.program.run_directory import RunDirectory
@@ -68,9 +69,13 @@ class RunStages:
             self.console.say(
                 "on a GPU without --deterministic this run repeats to tolerance, not bit for bit"
             )
-        notice = precision_notice(config.learning.precision, list(devices))
-        if notice is not None:
-            self.console.say(notice)
+        notices = (
+            precision_notice(config.learning.precision, list(devices)),
+            narrowing_notice(config.learning),
+        )
+        for notice in notices:
+            if notice is not None:
+                self.console.say(notice)
         if config.learning.local_epochs > _MANY_LOCAL_EPOCHS:
             self.console.say(
                 f"--local_epochs={config.learning.local_epochs} is above {_MANY_LOCAL_EPOCHS}: "

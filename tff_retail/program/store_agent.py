@@ -5,19 +5,21 @@ import contextlib
 import dataclasses
 import datetime
 import json
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
-
-from cryptography.hazmat.primitives.asymmetric import ed25519
+from typing import Any
 
 from tff_retail.program.content_folder import ContentFolder
 from tff_retail.program.executor_supervisor import ExecutorSupervisor
 from tff_retail.program.installed_models import InstalledModels
 from tff_retail.program.model_archive import MalformedArchive
 from tff_retail.program.store_manifest import UnusableManifest, read_store_manifest
+from tff_retail.program.trust import Trust
+from tff_retail.program.work_line import work_line
 from tff_retail.transport.headquarters_link import HeadquartersLink
 from tff_retail.transport.link_faults import CallFailed, LinkLost, StoreRefused
 from tff_retail.transport.link_frames import Buffer
+from tff_retail.transport.private_file import write_private_file
 from tff_retail.transport.signed_manifest import (
     ManifestRefused,
     SignedManifest,
@@ -30,24 +32,11 @@ _PERMISSION_DENIED = 7
 _SPLITS = ("train", "validation")
 
 
-class Trust(Protocol):
-    """Whose signatures a store goes by."""
-
-    @property
-    def manifest_key(self) -> ed25519.Ed25519PublicKey:
-        """The chain's key."""
-        ...
-
-    @property
-    def chain_id(self) -> str:
-        """SHA-256 of the chain's root certificate, in hexadecimal."""
-        ...
-
-
 @dataclasses.dataclass
 class _Agreement:
     """The manifest that the store works by, or is about to."""
 
+    bytes: bytes
     signed: SignedManifest
     contents: tuple[str, ...]
     examples: Mapping[str, int] | None = None
@@ -61,6 +50,7 @@ class StoreAgent:
       trust: whose signatures count.
       contents: of manifests.
       models: that were delivered.
+      kept_manifest: file of the manifest that the store worked by last.
       say: told one line about each round, and whatever goes wrong.
       now: the time, aware.
       grace_s: until it is known whether a call was given up, or the link was lost with it.
@@ -72,11 +62,13 @@ class StoreAgent:
         contents: ContentFolder,
         models: InstalledModels,
         *,
+        kept_manifest: pathlib.Path,
         say: Callable[[str], None],
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
         grace_s: float = 1.0,
     ) -> None:
         self._trust, self._contents, self._models = trust, contents, models
+        self._kept_manifest = kept_manifest
         self._say, self._now, self._grace_s = say, now, grace_s
         self._executor: ExecutorSupervisor | None = None
         self._link: HeadquartersLink | None = None
@@ -86,8 +78,23 @@ class StoreAgent:
         self._last_reason = ""
 
     def employ(self, executor: ExecutorSupervisor) -> None:
-        """Sets the executor, whose `on_up` and `on_report` are this object's."""
+        """Sets the executor, whose `on_up`, `on_down` and `on_report` are this object's."""
         self._executor = executor
+
+    def take_kept_manifest(self) -> None:
+        """Goes back to the manifest of before a restart, where it is still good.
+
+        TFF clients are served by it before headquarters is there, if it ever is.
+        """
+        try:
+            agreement = self._check(self._kept_manifest.read_bytes(), "")
+        except FileNotFoundError:
+            return
+        except (OSError, ManifestRefused, UnusableManifest) as error:
+            self._say(f"the manifest of before is of no use any more: {error}")
+            return
+        if not self._contents.missing(agreement.contents):
+            self._agreement = agreement  # loaded when the executor is there
 
     async def on_up(self) -> None:
         """The executor is there anew: it is told the manifest again."""
@@ -97,10 +104,21 @@ class StoreAgent:
             if not self._contents.missing(agreement.contents):  # else when the last one has come
                 await self._load(agreement)
 
+    def on_down(self) -> None:
+        """The executor has ended: until it is there anew, the store can't work."""
+        agreement = self._agreement
+        if agreement is None or agreement.examples is None:
+            return  # headquarters does not count on it
+        agreement.examples = None
+        with contextlib.suppress(LinkLost):
+            if self._link is not None:
+                sentence = "its executor has ended, and is started again"
+                self._link.decline(agreement.signed.digest, "executor_down", sentence)
+
     def on_report(self, header: Mapping[str, Any]) -> None:
         """The executor did a piece of work, or failed at it."""
         values = dict(header["values"])
-        if line := _line(header["state"], header["code"], values):
+        if line := work_line(header["state"], header["code"], values):
             self._say(line)
         agreement = self._agreement
         examples = {name: int(values[name]) for name in _SPLITS if name in values}
@@ -131,7 +149,8 @@ class StoreAgent:
             return
         present = self._agreement
         if present is not None and present.signed.manifest == agreement.signed.manifest:
-            present.signed = agreement.signed  # signed anew, or headquarters is back: work goes on
+            # Signed anew, or headquarters is back: work goes on.
+            present.bytes, present.signed = agreement.bytes, agreement.signed
             if present.examples is not None:
                 link.ready(digest, present.examples)
             if present.examples is not None or present.is_loading:
@@ -222,7 +241,7 @@ class StoreAgent:
         )
         manifest = read_store_manifest(verified.manifest)
         manifest.config()  # its rules
-        return _Agreement(verified, manifest.contents)
+        return _Agreement(signed, verified, manifest.contents)
 
     async def _load(self, agreement: _Agreement) -> None:
         """Has the executor work by a manifest whose contents are all here, and says how it went."""
@@ -240,10 +259,17 @@ class StoreAgent:
             agreement.is_loading = False
         if agreement is self._agreement:
             self._contents.keep_only(agreement.contents)
+            self._keep(agreement)
             self._say(f"ready for the run {agreement.signed.run}")
             with contextlib.suppress(LinkLost):
                 if self._link is not None:
                     self._link.ready(agreement.signed.digest, agreement.examples)
+
+    def _keep(self, agreement: _Agreement) -> None:
+        try:
+            write_private_file(self._kept_manifest, agreement.bytes)
+        except OSError as error:
+            self._say(f"the manifest could not be kept for a restart: {error}")
 
     def _decline(self, digest: str, code: str, sentence: str) -> None:
         self._say(f"declined a manifest: {sentence}")
@@ -261,12 +287,3 @@ class StoreAgent:
         if not task.cancelled() and (error := task.exception()) is not None:
             if not isinstance(error, CallFailed):
                 self._say(f"an unexpected {type(error).__name__}: {error}")
-
-
-def _line(state: str, code: str, values: Mapping[str, float]) -> str:
-    """The line about a piece of work; '' where there is nothing to tell."""
-    if state != "worked":
-        return ""
-    verb, split = ("trained", "train") if code == "train" else (f"did {code}", "validation")
-    on = f" on {values[split]:,.0f} photographs" if split in values else ""
-    return f"round {values['round']:.0f}: {verb}{on} in {values['seconds']:.1f} s"

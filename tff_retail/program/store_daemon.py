@@ -23,6 +23,7 @@ from typing import TypeVar
 
 from datasets.private_files import FileLock, make_private_folder
 from tff_retail.config import ConfigurationError, StoreConfig, existing_folder
+from tff_retail.config.store_config import AUTO_BATCH_SIZE
 from tff_retail.config.version import VERSION
 from tff_retail.program.content_folder import ContentFolder
 from tff_retail.program.executor_settings import ExecutorSettings
@@ -66,11 +67,17 @@ class StoreDaemon:
         identity = StoreIdentity.load(state)
         self._ends_at = identity.expires_at
         self._agent = StoreAgent(
-            identity, ContentFolder(state / "work"), installed_models(state), say=say
+            identity,
+            ContentFolder(state / "work"),
+            installed_models(state),
+            kept_manifest=state / "manifest.signed",
+            say=say,
         )
+        self._agent.take_kept_manifest()
         self._executor = ExecutorSupervisor(
             _settings(config, state, identity.name),
             on_up=self._agent.on_up,
+            on_down=self._agent.on_down,
             on_report=self._agent.on_report,
             say=say,
         )
@@ -93,10 +100,10 @@ class StoreDaemon:
         Raises:
           ConfigurationError: the executor can't run with these settings, or an address is taken.
         """
-        if self._config.max_steps_per_round is not None:
+        if bounds := _bounds(self._config):
             self._say(
-                f"a round trains for {self._config.max_steps_per_round} steps at most: what was "
-                "done counts, and results are a simulation's to tolerance, not bit for bit"
+                f"a round trains {bounds}: what was done counts, and results are a simulation's "
+                "to tolerance, not bit for bit"
             )
         if self._service is not None:
             port = await self._service.start()
@@ -218,8 +225,26 @@ def _settings(config: StoreConfig, state: pathlib.Path, name: str) -> ExecutorSe
         threads=config.threads,
         nice=config.nice,
         max_steps=config.max_steps_per_round,
+        max_seconds=config.max_seconds_per_round,
+        batch_size=config.batch_size,
+        measured_dir=str(state / "measured"),
         parent=os.getpid(),
     )
+
+
+def _bounds(config: StoreConfig) -> str:
+    """What bounds this store's training, for a sentence; '' where nothing does."""
+    steps, seconds, size = (
+        config.max_steps_per_round,
+        config.max_seconds_per_round,
+        config.batch_size,
+    )
+    bounds = [f"for {steps} steps at most"] if steps is not None else []
+    bounds += [f"for {seconds:g} s at most"] if seconds is not None else []
+    if size is not None:
+        of = "as many as fit its memory" if size == AUTO_BATCH_SIZE else f"{size} at most"
+        bounds.append(f"in batches of {of}")
+    return ", ".join(bounds)
 
 
 def _hello() -> Hello:

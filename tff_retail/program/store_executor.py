@@ -8,6 +8,7 @@ in the place of headquarters. It ends when the daemon ends.
 
 import asyncio
 import concurrent.futures
+import dataclasses
 import functools
 import json
 import os
@@ -72,6 +73,10 @@ class StoreExecutor:
             device=devices[0],
             has_own_core=is_cpu(devices) and settings.threads == 1,
             max_steps=settings.max_steps,
+            max_seconds=settings.max_seconds,
+            batch_size=settings.batch_size,
+            measured_dir=settings.measured_dir,
+            was_killed=settings.was_killed,
         )
         self._work: StoreWork | None = None
         results = pathlib.Path(settings.results_dir)
@@ -166,7 +171,8 @@ class StoreExecutor:
             self._work.close()
             self._work = None
         values = read_store_manifest(json.loads(manifest))
-        self._work = work = StoreWork(values, self._place, self._content)
+        self._work = work = StoreWork(values, self._place, self._content, say=_say)
+        self._place = dataclasses.replace(self._place, was_killed=False)  # that is dealt with
         self._service.approve(work.approved)
         return work
 

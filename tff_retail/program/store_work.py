@@ -5,34 +5,40 @@ bits that come out.
 """
 
 import dataclasses
-import io
+import math
 import pathlib
 import threading
-import zipfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
 
-from datasets.example_pipeline import ExamplePipeline
 from datasets.examples import Examples
 from datasets.own_photographs import OwnPhotographs
 from datasets.store_photographs import StorePhotographs
 from tff_retail.config import ConfigurationError
 from tff_retail.learning.metrics import local_metrics
+from tff_retail.program.batch_trial import BatchTrial
 from tff_retail.program.capped_examples import CappedExamples
-from tff_retail.program.recogniser import FrozenBackbone, make_pipelines, photograph_pipeline
+from tff_retail.program.fitted_batch import FittedBatch
+from tff_retail.program.manifest_backbone import read_backbone
+from tff_retail.program.manifest_graph import read_graph
+from tff_retail.program.process_memory import ProcessMemory
+from tff_retail.program.recogniser import make_pipelines
 from tff_retail.program.simulated_chain import StoredFeatures, StoreExamples
 from tff_retail.program.store_manifest import StoreManifest, UnusableManifest
+from tff_retail.program.timed_pipeline import TimedPipeline
 from tff_retail.runtime.approved_work import ApprovedWork
 from tff_retail.runtime.cannot_work import CannotWork
 from tff_retail.runtime.graph_part import GraphPart
-from tff_retail.runtime.part_session import PartSession
+from tff_retail.runtime.part_session import PartSession, Pipeline
 from tff_retail.runtime.session_pool import SessionPool
 from tff_retail.runtime.simulated_store import LocalData, Role, SimulatedStore
 from tff_retail.runtime.store import StoreFailed, WorkRequest, WorkResult
 
-SPLITS = {"train": "train", "evaluate": "validation"}
+_TRAIN = "train"
+SPLITS = {_TRAIN: "train", "evaluate": "validation"}
 _REPORTS: Mapping[str, Callable[[Sequence[np.ndarray]], Mapping[str, float]]] = {
     "train": lambda outputs: {},
     "evaluate": local_metrics,
@@ -50,6 +56,10 @@ class StorePlace:
       device: what sessions compute on, such as `/GPU:0`; '' is a CPU.
       has_own_core: whether an operation may stay in its caller's thread.
       max_steps: of training in one round; None for no bound.
+      max_seconds: likewise.
+      batch_size: of training at most; `auto` for what the machine takes, None for the run's.
+      measured_dir: keeps what was found out about this machine; needed for a batch size.
+      was_killed: whether the process before this one was killed in mid-work.
     """
 
     name: str
@@ -58,6 +68,10 @@ class StorePlace:
     device: str
     has_own_core: bool
     max_steps: int | None = None
+    max_seconds: float | None = None
+    batch_size: int | str | None = None
+    measured_dir: str = ""
+    was_killed: bool = False
 
 
 class StoreWork:
@@ -69,6 +83,7 @@ class StoreWork:
       manifest: of the run.
       place: of the store.
       content: gives what a digest of the manifest stands for.
+      say: told where training takes fewer examples at a time.
 
     Raises:
       UnusableManifest: the manifest or what it names is of no use.
@@ -76,7 +91,12 @@ class StoreWork:
     """
 
     def __init__(
-        self, manifest: StoreManifest, place: StorePlace, content: Callable[[str], bytes]
+        self,
+        manifest: StoreManifest,
+        place: StorePlace,
+        content: Callable[[str], bytes],
+        *,
+        say: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.name = place.name
         self._place = place
@@ -89,16 +109,23 @@ class StoreWork:
             validation_fraction=manifest.validation_fraction,
         )
         config = manifest.config()
-        backbone = _backbone(manifest, content)
+        backbone = read_backbone(manifest, content)
         shape: tuple[int, ...] = (manifest.image_size, manifest.image_size, 3)
         if backbone is not None:
             shape = _feature_shape(backbone.work)
         self._features = None if backbone is None else StoredFeatures(backbone, [place.device])
         self._pipelines = make_pipelines(config, shape)
         self.approved = [
-            ApprovedWork(role, SPLITS[role], _part(content, digest))
+            ApprovedWork(role, SPLITS[role], read_graph(content, digest))
             for role, digest in manifest.works.items()
         ]
+        self._batch = FittedBatch(
+            pathlib.Path(place.measured_dir) / f"{manifest.works[_TRAIN]}.json",
+            most=manifest.batch_size,
+            wanted=place.batch_size,
+            was_killed=place.was_killed,
+            say=say,
+        )
         self._lock = threading.Lock()
         self._roles = {work.role: self._role(work) for work in self.approved}
         self._photographs: StorePhotographs | None = self._photographs_here.read()
@@ -118,13 +145,15 @@ class StoreWork:
           CannotWork: it can't, in this round.
           WorkStopped: it was stopped.
         """
+        max_seconds = self._place.max_seconds
+        deadline_s = math.inf if max_seconds is None else time.time() + max_seconds
         try:
             photographs = self._photographs_of(request.round_num)
             if not photographs.num_examples(SPLITS[request.role]):
                 raise CannotWork("no_examples", f"no photograph to {request.role} with")
-            with self._lock:
-                roles = dict(self._roles)
-            return SimulatedStore(self.name, self._examples(photographs), roles).run(request)
+            if request.role == _TRAIN and self._place.batch_size is not None:
+                return self._train_fitted(photographs, request, deadline_s)
+            return self._store(photographs, deadline_s).run(request)
         except ConfigurationError as error:
             self._photographs = None
             raise CannotWork("photographs_unreadable", str(error)) from error
@@ -137,8 +166,7 @@ class StoreWork:
         """Ends what is at work now; what comes after it begins with new sessions."""
         with self._lock:
             for work in self.approved:
-                self._roles[work.role].sessions.close()
-                self._roles[work.role] = self._role(work)
+                self._renew(work)
 
     def close(self) -> None:
         """Ends all sessions."""
@@ -146,6 +174,50 @@ class StoreWork:
             role.sessions.close()
         if self._features is not None:
             self._features.close()
+
+    def _train_fitted(
+        self, photographs: StorePhotographs, request: WorkRequest, deadline_s: float
+    ) -> WorkResult:
+        """Trains with as many examples at a time as there is memory for."""
+        batch = self._batch
+        try:  # what fails here fails with any number
+            data = self._examples(photographs, math.inf)
+            feeds = data.feeds(_TRAIN, seed=request.seed, round_num=request.round_num)
+            if batch.size is None:
+                self._measure(request, feeds)
+        except (OSError, MemoryError, tf.errors.OpError) as error:
+            raise CannotWork(_code(error), str(error)) from error
+        while True:
+            try:
+                with batch.at_work():
+                    return self._store(photographs, deadline_s).run(request)
+            except StoreFailed as failure:
+                if _code(failure.__cause__) != "out_of_memory" or not batch.halve():
+                    raise
+            self._renew_training()
+
+    def _measure(self, request: WorkRequest, feeds: Mapping[str, np.ndarray]) -> None:
+        with self._lock:
+            sessions = self._roles[_TRAIN].sessions
+        trial = BatchTrial(sessions, request.broadcast, feeds)
+        max_step_s = self._place.max_seconds or math.inf
+        self._batch.measure(trial, ProcessMemory(), max_step_s=max_step_s)
+        if self._batch.size != self._batch.most:
+            self._renew_training()
+
+    def _renew_training(self) -> None:
+        with self._lock:
+            self._renew(next(work for work in self.approved if work.role == _TRAIN))
+
+    def _renew(self, work: ApprovedWork) -> None:
+        """Has a role begin with new sessions; under the lock."""
+        self._roles[work.role].sessions.close()
+        self._roles[work.role] = self._role(work)
+
+    def _store(self, photographs: StorePhotographs, deadline_s: float) -> SimulatedStore:
+        with self._lock:
+            roles = dict(self._roles)
+        return SimulatedStore(self.name, self._examples(photographs, deadline_s), roles)
 
     def _photographs_of(self, round_num: int) -> StorePhotographs:
         photographs = self._photographs
@@ -156,7 +228,7 @@ class StoreWork:
         self._round_num = round_num
         return photographs
 
-    def _examples(self, photographs: StorePhotographs) -> LocalData:
+    def _examples(self, photographs: StorePhotographs, deadline_s: float) -> LocalData:
         features = self._features
 
         def load(split: str) -> Examples:
@@ -165,13 +237,15 @@ class StoreWork:
             )
 
         examples = StoreExamples(photographs, self._pipelines, load)
-        max_steps = self._place.max_steps
-        if max_steps is None:
-            return examples
-        return CappedExamples(examples, self._pipelines["train"].batch_size, max_steps)
+        return CappedExamples(
+            examples=examples,
+            batch_size=self._batch.size or self._batch.most,
+            max_steps=self._place.max_steps,
+            deadline_s=deadline_s,
+        )
 
     def _role(self, work: ApprovedWork) -> Role:
-        pipeline, place = self._pipelines[work.role], self._place
+        pipeline, place = self._pipeline(work.role), self._place
 
         def make(device: str) -> PartSession:
             return PartSession(
@@ -180,29 +254,18 @@ class StoreWork:
 
         return Role(SessionPool(make, [place.device]), _REPORTS[work.role])
 
+    def _pipeline(self, role: str) -> Pipeline:
+        pipeline = self._pipelines[role]
+        if role != _TRAIN:
+            return pipeline
+        size = self._batch.size or self._batch.most
+        pipeline = dataclasses.replace(pipeline, batch_size=size)
+        return pipeline if self._place.max_seconds is None else TimedPipeline(pipeline)
+
 
 def read_content(folder: pathlib.Path) -> Callable[[str], bytes]:
     """Gives contents out of a folder of files named by their digests."""
     return lambda digest: (folder / digest).read_bytes()
-
-
-def _part(content: Callable[[str], bytes], digest: str) -> GraphPart:
-    part = GraphPart(content(digest))
-    if part.digest != digest:
-        raise UnusableManifest(f"the graph {digest[:16]} must have this digest, has another")
-    return part
-
-
-def _backbone(manifest: StoreManifest, content: Callable[[str], bytes]) -> FrozenBackbone | None:
-    if manifest.backbone_work is None or manifest.backbone_weights is None:
-        return None
-    try:
-        with np.load(io.BytesIO(content(manifest.backbone_weights)), allow_pickle=False) as arrays:
-            weights = [arrays[name] for name in sorted(arrays.files)]
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise UnusableManifest("the backbone's weights can't be read") from error
-    pipeline: ExamplePipeline = photograph_pipeline(manifest.config().model)
-    return FrozenBackbone(_part(content, manifest.backbone_work), weights, pipeline)
 
 
 def _feature_shape(work: GraphPart) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from tff_retail.runtime.part_session import PartSession
 from tff_retail.runtime.round_form import RoundForm
+from tff_retail.runtime.zero_pages import zeros_without_memory
 
 Leaves = list[np.ndarray]
 
@@ -41,16 +42,16 @@ class CohortSums:
 
     def __init__(self, form: RoundForm) -> None:
         self._zero = PartSession(form["zero"])
-        self._accumulate = PartSession(form["accumulate"])
-        self._merge = PartSession(form["merge"])
+        self._accumulate = PartSession(form["accumulate"], in_pieces=True)
+        self._merge = PartSession(form["merge"], in_pieces=True)
         self._report = PartSession(form["report"])
         self._moduli = _moduli(form)
         self._slots = [leaf.element for leaf in form["work"].result]
         self._no_secure_sums = _no_secure_sums(form)
 
     def zero(self) -> Leaves:
-        """The accumulator of no store, which a round's leaves begin with."""
-        return self._zero()
+        """The accumulator of no store, which a round's leaves begin with; read-only."""
+        return [zeros_without_memory(leaf) for leaf in self._zero()]
 
     def leaf(self, zero: Leaves, outputs: Sequence[np.ndarray]) -> PartialSum:
         """One store's part of the sum.
@@ -68,12 +69,15 @@ class CohortSums:
         return PartialSum(self._accumulate([*zero, *update]), reduced)
 
     def join(self, left: PartialSum, right: PartialSum) -> PartialSum:
-        """The sum over two neighbours in the tree."""
+        """The sum over two neighbours in the tree, which are used up."""
         secure = [
             a + b if modulus is None else _add_modulo(a, b, modulus)
             for a, b, modulus in zip(left.secure, right.secure, self._moduli, strict=True)
         ]
-        return PartialSum(self._merge([*left.accumulator, *right.accumulator]), secure)
+        models = [*left.accumulator, *right.accumulator]
+        left.accumulator.clear()
+        right.accumulator.clear()
+        return PartialSum(self._merge.consume(models), secure)
 
     def finish(self, total: PartialSum | None) -> Leaves:
         """The leaves of `update`'s second argument; None stands for a sum over no store."""

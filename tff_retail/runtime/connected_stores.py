@@ -10,7 +10,8 @@ from tff_retail.transport.store_link import StoreLink
 class ConnectedStores:
     """Who is there now and works under the manifest.
 
-    `add`, `remove` and `link` are called on the loop of the link server, the rest from any thread.
+    `add`, `look_again`, `remove` and `link` are called on the loop of the link server, the rest
+    from any thread.
     """
 
     def __init__(self) -> None:
@@ -22,6 +23,11 @@ class ConnectedStores:
         """Takes a store in that is ready; a newer link takes the place of an older one."""
         with self._condition:
             self._links[link.name] = link
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Has those who wait look, since a store that is there is ready again, or is not."""
+        with self._condition:
             self._condition.notify_all()
         for event in self._waiting:
             event.set()
@@ -42,6 +48,11 @@ class ConnectedStores:
         with self._condition:
             link = self._links.get(name)
             return link if link is not None and link.manifest else None
+
+    def is_resting(self, name: str) -> bool:
+        """Whether a store is connected that was ready, and is not for now."""
+        with self._condition:
+            return name in self._links and not self._links[name].manifest
 
     def wait(
         self,

@@ -7,7 +7,7 @@ an approved computation with them, and asks for what that gives.
 https://github.com/google-parfait/tensorflow-federated/blob/v0.87.0/tensorflow_federated/proto/v0/executor.proto
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import grpc
@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError, Message
 from tensorflow_federated.proto.v0 import computation_pb2, executor_pb2
 
 from tff_retail.runtime.approved_work import ApprovedWork
+from tff_retail.runtime.data_uri import DataName
 from tff_retail.runtime.executor_error import ExecutorError, malformed, refused, too_much
 from tff_retail.runtime.executor_limits import ExecutorLimits
 from tff_retail.runtime.executor_table import ExecutorTable
@@ -61,7 +62,7 @@ class ExecutorService:
 
     def __init__(self, desk: WorkDesk) -> None:
         self._desk = desk
-        self._approved: Mapping[str, ApprovedWork] = {}
+        self._approved: dict[str, tuple[ApprovedWork, ...]] = {}
         self._table = ExecutorTable(ExecutorLimits())
         self._methods: dict[str, tuple[type[Message], Callable[..., Message | list[Buffer]]]] = {
             "GetExecutor": (executor_pb2.GetExecutorRequest, self._get_executor),
@@ -80,8 +81,17 @@ class ExecutorService:
         Args:
           works: that may.
           limits: on what callers can make it hold; None for what these works need.
+
+        Raises:
+          ValueError: two of them are the same graph on the same examples.
         """
-        self._approved = {work.part.digest: work for work in works}
+        approved: dict[str, tuple[ApprovedWork, ...]] = {}
+        for work in works:
+            same = approved.get(work.part.digest, ())
+            if any(other.split == work.split for other in same):
+                raise ValueError(f"Roles of one graph must differ in data, found {work.role!r}.")
+            approved[work.part.digest] = (*same, work)
+        self._approved = approved
         self._table.limits = limits or ExecutorLimits.for_works(works)
 
     def handle(
@@ -167,7 +177,7 @@ class ExecutorService:
             raise malformed("what is called must be a computation")
         if not request.HasField("argument_ref"):
             raise malformed("an approved computation must be called with an argument")
-        call = _call(function.work, self._get(request, request.argument_ref))
+        call = _call(function.works, self._get(request, request.argument_ref))
         return executor_pb2.CreateCallResponse(value_ref=self._add(request, call))
 
     def _compute(self, request: executor_pb2.ComputeRequest, caller: Hashable) -> list[Buffer]:
@@ -231,37 +241,40 @@ def _part_of(message: list[Buffer], path: tuple[int, ...]) -> list[Buffer]:
     return [executor_pb2.ComputeResponse(value=value).SerializeToString()]
 
 
-def _call(work: ApprovedWork, argument: ExecutorValue) -> CallValue:
+def _call(works: Sequence[ApprovedWork], argument: ExecutorValue) -> CallValue:
     """The call of a work with the leaves of an argument, checked against what the graph takes."""
-    leaves = list(leaves_of_value(argument))
-    if len(leaves) != len(work.part.parameter):
+    leaves, parameter = list(leaves_of_value(argument)), works[0].part.parameter
+    if len(leaves) != len(parameter):
         raise malformed(
-            f"the argument of {work.role!r} must have {len(work.part.parameter)} leaves, found "
+            f"the argument of {works[0].role!r} must have {len(parameter)} leaves, found "
             f"{len(leaves)}"
         )
-    data: DataValue | None = None
+    called: tuple[ApprovedWork, DataName] | None = None
     broadcast: list[np.ndarray] = []
-    for leaf, value in zip(work.part.parameter, leaves, strict=True):
+    for leaf, value in zip(parameter, leaves, strict=True):
         if isinstance(value, CallValue | ResultPart):
             raise refused("own_data_only", "the result of a call is no argument of another")
         if leaf.is_sequence:
-            data = _checked_data(work, value)
+            called = _work_on(works, value)
         else:
             broadcast.append(_checked_array(leaf, value))
-    assert data is not None  # an approved work takes one data set
-    return CallValue(work, data.name, tuple(broadcast))
+    assert called is not None  # an approved work takes one data set
+    return CallValue(*called, tuple(broadcast))
 
 
-def _checked_data(work: ApprovedWork, value: ExecutorValue) -> DataValue:
+def _work_on(works: Sequence[ApprovedWork], value: ExecutorValue) -> tuple[ApprovedWork, DataName]:
+    """Which of the roles of one graph is meant, and on what."""
     if not isinstance(value, DataValue):
         raise refused("own_data_only", "a store works on its own data and on no other")
-    if value.name.split != work.split:
+    work = next((each for each in works if each.split == value.name.split), None)
+    if work is None:
+        work = works[0]
         raise refused(
             "own_data_only", f"{work.role!r} works on store://{work.split} and on no other data"
         )
     if value.type is not None and value.type != work.data_type:
         raise malformed(f"the data of {work.role!r} must have the type that its graph takes")
-    return value
+    return work, value.name
 
 
 def _checked_array(leaf: Leaf, value: ExecutorValue) -> np.ndarray:

@@ -65,9 +65,13 @@ class DataValue:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class WorkValue:
-    """An approved computation."""
+    """An approved computation.
 
-    work: ApprovedWork
+    Attributes:
+      works: the roles whose graph it is; which one is meant shows by the data it is called with.
+    """
+
+    works: tuple[ApprovedWork, ...]
     num_bytes: int = 0
 
 
@@ -109,6 +113,7 @@ class ResultPart:
         return self.call.num_bytes
 
 
+Approved = Mapping[str, tuple[ApprovedWork, ...]]
 ExecutorValue = TensorValue | StructValue | DataValue | WorkValue | CallValue | ResultPart
 
 
@@ -147,7 +152,7 @@ def leaves_of_value(value: ExecutorValue) -> Iterator[ExecutorValue]:
 
 def read_value(
     proto: executor_pb2.Value,
-    approved: Mapping[str, ApprovedWork],
+    approved: Approved,
     lifted: Iterator[memoryview],
     depth: int = 0,
 ) -> ExecutorValue:
@@ -155,7 +160,7 @@ def read_value(
 
     Args:
       proto: as it was sent.
-      approved: what may be run, by digest.
+      approved: what may be run, by digest; roles may have the same graph.
       lifted: contents of arrays that were taken out of it, in order.
       depth: structs around it.
 
@@ -194,31 +199,27 @@ def _check_number(num_leaves: int) -> None:
         raise too_much(f"a struct may hold {_MAX_LEAVES} values, found {num_leaves}")
 
 
-def _read_computation(
-    proto: computation_pb2.Computation, approved: Mapping[str, ApprovedWork]
-) -> ExecutorValue:
+def _read_computation(proto: computation_pb2.Computation, approved: Approved) -> ExecutorValue:
     kind = proto.WhichOneof("computation")
     if kind == "data":
         return _read_data(proto, approved)
     if kind != "tensorflow":
         raise refused("approved_work_only", f"a store runs no computation of the kind {kind}")
-    return WorkValue(_approved_work(_digest(proto, approved), approved))
+    return WorkValue(_approved_works(_digest(proto, approved), approved))
 
 
-def _read_data(
-    proto: computation_pb2.Computation, approved: Mapping[str, ApprovedWork]
-) -> ExecutorValue:
+def _read_data(proto: computation_pb2.Computation, approved: Approved) -> ExecutorValue:
     try:
         digest = parse_work_uri(proto.data.uri)
         if digest is not None:
-            return WorkValue(_approved_work(digest, approved))
+            return WorkValue(_approved_works(digest, approved))
         name = parse_data_uri(proto.data.uri)
     except MalformedUri as error:
         raise malformed(str(error)) from error
     return DataValue(name, proto.type if proto.type.WhichOneof("type") else None)
 
 
-def _digest(proto: computation_pb2.Computation, approved: Mapping[str, ApprovedWork]) -> str:
+def _digest(proto: computation_pb2.Computation, approved: Approved) -> str:
     as_it_is = GraphPart(proto.SerializeToString(deterministic=True)).digest
     if as_it_is in approved:
         return as_it_is
@@ -229,7 +230,7 @@ def _digest(proto: computation_pb2.Computation, approved: Mapping[str, ApprovedW
         raise malformed("a TensorFlow computation must hold a graph that can be read") from error
 
 
-def _approved_work(digest: str, approved: Mapping[str, ApprovedWork]) -> ApprovedWork:
+def _approved_works(digest: str, approved: Approved) -> tuple[ApprovedWork, ...]:
     if digest not in approved:
         raise refused("approved_work_only", f"the computation {digest[:16]} is not approved")
     return approved[digest]

@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -19,6 +19,7 @@ from tensorflow.core.protobuf import config_pb2
 
 from tff_retail.runtime.flushed_denormals import flushed_denormals
 from tff_retail.runtime.graph_part import GraphPart
+from tff_retail.runtime.graph_pieces import GraphPiece, graph_pieces
 from tff_retail.runtime.graph_placement import place_graph
 from tff_retail.runtime.store import WorkStopped
 
@@ -49,6 +50,8 @@ class PartSession:
         up what comes from the stores, less work than a copy to a GPU and back.
       has_own_core: whether calls of as many sessions as there are cores come from as many threads.
         Each call then stays in its thread, and no operation is handed from one to another.
+      in_pieces: whether what the graph computes independently is computed in turn, which takes less
+        memory where the tensors are given away, see `consume`.
     """
 
     def __init__(
@@ -58,7 +61,9 @@ class PartSession:
         *,
         device: str = "/CPU:0",
         has_own_core: bool = False,
+        in_pieces: bool = False,
     ) -> None:
+        self._in_pieces = in_pieces
         self._bound = _bind(part, pipelines, device)
         self._has_own_core = has_own_core
         self._arithmetic = flushed_denormals if has_own_core else contextlib.nullcontext
@@ -78,10 +83,16 @@ class PartSession:
         self._initialize = None
         if bound.initialize_op:
             self._initialize = _callable(self._session, targets=[bound.initialize_op])
-        self._call = _callable(
+        pieces = [GraphPiece(tuple(range(len(bound.feeds))), tuple(range(len(bound.fetches))))]
+        if self._in_pieces:
+            pieces = graph_pieces(bound.graph, bound.feeds, bound.fetches)
+        self._calls = [(piece, self._callable_of(piece)) for piece in pieces]
+
+    def _callable_of(self, piece: GraphPiece) -> Callable[..., list[np.ndarray]]:
+        return _callable(
             self._session,
-            feeds=bound.feeds,
-            fetches=bound.fetches,
+            feeds=[self._bound.feeds[at] for at in piece.feeds],
+            fetches=[self._bound.fetches[at] for at in piece.fetches],
             stays_in_thread=self._has_own_core,
         )
 
@@ -108,13 +119,28 @@ class PartSession:
             for inputs, values in zip(self._bound.sequence_inputs, data, strict=True)
             for name in inputs
         ]
+        return self.consume([*tensors, *arrays])
+
+    def consume(self, tensors: list[np.ndarray]) -> list[np.ndarray]:
+        """Runs the part on tensors that are given away: `tensors` is empty afterwards.
+
+        Returns and raises as a call does.
+        """
         try:
             with self._lock:
                 if self._initialize is not None:
                     self._initialize()
-                values = list(map(np.asarray, [*tensors, *arrays], self._bound.dtypes))
+                values: list[Any] = list(map(np.asarray, tensors, self._bound.dtypes))
+                tensors.clear()
+                results: list[Any] = [None] * len(self._bound.fetches)
                 with self._arithmetic():
-                    return self._call(*values)
+                    for piece, call in self._calls:
+                        found = call(*(values[at] for at in piece.feeds))
+                        for at in piece.feeds:
+                            values[at] = None
+                        for at, value in zip(piece.fetches, found, strict=True):
+                            results[at] = value
+                return results
         except (RuntimeError, tf.errors.OpError) as error:
             # What a closed session raises depends on where the run was when it was closed.
             if self._is_closed:

@@ -28,7 +28,7 @@ from tff_retail.runtime.value_decoding import MalformedValue
 from tff_retail.runtime.waiting_sums import WaitingSums
 
 # Of partial sums that wait for their neighbour; more of them wait on disk.
-_MAX_WAITING_BYTES = 256 * 1024 * 1024
+_MAX_WAITING_BYTES = 128 * 1024 * 1024
 
 
 class RemoteCollector:

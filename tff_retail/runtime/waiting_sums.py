@@ -82,6 +82,7 @@ class WaitingSums:
         """A sum that waits no more."""
         self._in_memory.pop(waiting, None)
         leaves = waiting.leaves if waiting.leaves is not None else self._read(waiting)
+        waiting.leaves = None  # whoever takes it may let go of it array by array
         cut = waiting.num_accumulator
         return PartialSum(leaves[:cut], leaves[cut:])
 

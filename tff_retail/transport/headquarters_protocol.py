@@ -23,6 +23,7 @@ from tff_retail.transport.link_protocol import (
     ResultAnnounced,
     whole_frame,
 )
+from tff_retail.transport.packed_part import unpack_part
 
 
 @dataclasses.dataclass
@@ -56,6 +57,7 @@ class HeadquartersProtocol(LinkProtocol):
             Kind.RESULT: self._take_result,
             Kind.FAILED: self._take_failed,
             Kind.PART: self._take_part,
+            Kind.PACKED: self._take_packed,
         }
 
     @property
@@ -170,6 +172,11 @@ class HeadquartersProtocol(LinkProtocol):
 
     def _take_part(self, frame: Frame) -> list[LinkEvent]:
         return self._arrived(frame.header["number"], self._inbox.add(frame))
+
+    def _take_packed(self, frame: Frame) -> list[LinkEvent]:
+        if frame.header["number"] not in self._inbox:
+            raise PeerFault("A packed part must belong to a body that is on its way")
+        return self._take_part(unpack_part(frame))
 
     def _take_failed(self, frame: Frame) -> list[LinkEvent]:
         number = frame.header["number"]

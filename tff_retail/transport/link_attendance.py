@@ -14,6 +14,7 @@ from tff_retail.transport.link_hello import Hello
 from tff_retail.transport.link_limits import LinkLimits
 from tff_retail.transport.link_protocol import LinkEvent, ResultAnnounced
 from tff_retail.transport.link_pump import LinkPump
+from tff_retail.transport.packed_part import pack_part
 from tff_retail.transport.store_protocol import StoreProtocol
 
 # gRPC status code, https://grpc.github.io/grpc/core/md_doc_statuscodes.html
@@ -50,7 +51,7 @@ class Attendance:
         self._reason = ""
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._memory = BodyMemory(limits.max_spare_bytes)
-        self._protocol = StoreProtocol(limits, self._memory)
+        self._protocol = StoreProtocol(limits, self._memory, pack_part)
         self._pump = LinkPump(
             self._protocol, read=read, write=write, take=self._take, farewell_s=limits.farewell_s
         )

@@ -62,6 +62,7 @@ class Kind(enum.IntEnum):
     MODEL = 16
     GOODBYE = 17
     PROCEED = 18
+    PACKED = 19
 
 
 class Side(enum.Enum):
@@ -182,6 +183,12 @@ FRAMES: Mapping[Kind, FrameRule] = {
     Kind.PROCEED: FrameRule(_HEADQUARTERS, _ATTENDING, {"number": _NUMBER}),
     Kind.CANCEL: FrameRule(_HEADQUARTERS, _ATTENDING, {"number": _NUMBER}),
     Kind.PART: FrameRule(_BOTH, _ATTENDING, {"number": _NUMBER}, most_body_bytes=MAX_BODY_BYTES),
+    Kind.PACKED: FrameRule(
+        _STORE,
+        _ATTENDING,
+        {"number": _NUMBER, "size": Whole(least=1, most=MAX_BODY_BYTES)},
+        most_body_bytes=MAX_BODY_BYTES,
+    ),
     Kind.ACKNOWLEDGE: FrameRule(
         _HEADQUARTERS, _ATTENDING, {"run": _RUN, "round": Whole(most=2**53)}
     ),

@@ -6,10 +6,12 @@ So a cancel never waits behind a body of 100 MB, and a small call not behind a l
 import collections
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from tff_retail.transport.link_faults import PeerFault
 from tff_retail.transport.link_frames import Buffer, Frame, Kind, encode_frame
+
+Pack: TypeAlias = Callable[[Sequence[memoryview]], bytes | None]
 
 
 def _nothing() -> None:
@@ -22,11 +24,15 @@ class LinkOutbox:
     Args:
       max_waiting_frames: small frames that may wait.
       part_bytes: gives the size of the next part, from `MIN_PART_BYTES` to `MAX_BODY_BYTES`.
+      pack: makes a part smaller, or gives None where it stays as it is; None packs nothing.
     """
 
-    def __init__(self, max_waiting_frames: int, part_bytes: Callable[[], int]) -> None:
+    def __init__(
+        self, max_waiting_frames: int, part_bytes: Callable[[], int], pack: Pack | None = None
+    ) -> None:
         self._max_waiting_frames = max_waiting_frames
         self._part_bytes = part_bytes
+        self._pack = pack
         self._frames: collections.deque[bytes] = collections.deque()
         self._transfers: collections.deque[_Transfer] = collections.deque()
         self._announced: dict[int, _Transfer] = {}
@@ -70,7 +76,7 @@ class LinkOutbox:
         size = sum(view.nbytes for view in views)
         first = Frame(kind, {**header, "size": size})
         encode_frame(first)  # a mistake shows here, not in the task that writes
-        transfer = _Transfer(first, _parts(views, self._part_bytes), size, on_sent)
+        transfer = _Transfer(first, _parts(views, self._part_bytes), size, on_sent, self._pack)
         if most_unasked is None or size <= most_unasked:
             self._transfers.append(transfer)
         else:
@@ -123,6 +129,7 @@ class _Transfer:
     parts: Iterator[list[memoryview]]
     left: int
     on_sent: Callable[[], None]
+    pack: Pack | None
     has_begun: bool = False
 
     @property
@@ -131,11 +138,15 @@ class _Transfer:
 
     def next_message(self) -> bytes:
         part = next(self.parts, [])
-        self.left -= sum(view.nbytes for view in part)
-        if self.has_begun:
+        size = sum(view.nbytes for view in part)
+        self.left -= size
+        if not self.has_begun:
+            self.has_begun = True
+            return encode_frame(Frame(self.first.kind, self.first.header, part))
+        packed = None if self.pack is None else self.pack(part)
+        if packed is None:
             return encode_frame(Frame(Kind.PART, {"number": self.number}, part))
-        self.has_begun = True
-        return encode_frame(Frame(self.first.kind, self.first.header, part))
+        return encode_frame(Frame(Kind.PACKED, {"number": self.number, "size": size}, [packed]))
 
 
 def _parts(

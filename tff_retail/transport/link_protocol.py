@@ -31,13 +31,13 @@ from tff_retail.transport.link_frames import (
 )
 from tff_retail.transport.link_inbox import LinkInbox
 from tff_retail.transport.link_limits import LinkLimits
-from tff_retail.transport.link_outbox import LinkOutbox
+from tff_retail.transport.link_outbox import LinkOutbox, Pack
 
 # They open nothing and answer nothing asked for, so that only their rate bounds them.
-_COUNTED = frozenset(FRAMES) - {Kind.CALL, Kind.RESULT, Kind.FAILED, Kind.PART}
+_COUNTED = frozenset(FRAMES) - {Kind.CALL, Kind.RESULT, Kind.FAILED, Kind.PART, Kind.PACKED}
 
 # What changes more than the state: there is a method for each.
-_SENT_BY_METHODS = frozenset({Kind.PART, Kind.FAILED, Kind.CANCEL, Kind.PROCEED})
+_SENT_BY_METHODS = frozenset({Kind.PART, Kind.PACKED, Kind.FAILED, Kind.CANCEL, Kind.PROCEED})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +64,7 @@ class LinkProtocol:
       limits: of what is taken from the other end.
       memory: for the bodies that come.
       part_bytes: gives the size of the next part of a body that is sent.
+      pack: see `LinkOutbox`.
     """
 
     def __init__(
@@ -72,12 +73,13 @@ class LinkProtocol:
         limits: LinkLimits,
         memory: BodyMemory,
         part_bytes: Callable[[], int] = lambda: MAX_BODY_BYTES,
+        pack: Pack | None = None,
     ) -> None:
         self._side = side
         self._limits = limits
         self._state = LinkState.OPENING
         self._rate = FrameRate(limits.frames_per_second, limits.frame_burst)
-        self._outbox = LinkOutbox(limits.max_waiting_frames, part_bytes)
+        self._outbox = LinkOutbox(limits.max_waiting_frames, part_bytes, pack)
         # Twice, for a call that failed early is not open any more while the rest of it comes.
         self._inbox = LinkInbox(
             max_open=2 * limits.max_calls,

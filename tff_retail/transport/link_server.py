@@ -26,11 +26,15 @@ __all__ = ["LinkServer", "StoreLink"]
 
 T = TypeVar("T")
 
-# Three models of 100 MB.
-_MAX_RECEIVING_BYTES = 300_000_000
+# Two models of 100 MB: one comes in while another is folded.
+_MAX_RECEIVING_BYTES = 200_000_000
 # Of all links together, in the part that each has on its way: whole frames up to 32 stores.
 # Measured, a store that reads nothing costs a little more than twice its part.
 _SENDING_BYTES = 32 * 1024**2
+
+
+def _ignore_refusal(link: StoreLink, sentence: str) -> None:
+    del link, sentence
 
 
 def _ignore_report(link: StoreLink, report: Mapping[str, Any]) -> None:
@@ -48,6 +52,9 @@ class LinkServer:
       on_joined: called with each store that was welcomed.
       on_left: called with the reason when it is gone.
       on_report: called with the fields of each `report` that a store sends.
+      on_refused: called with the sentence that a store was told which was not welcomed.
+      on_standing: called when a store that was ready is not any more, with its sentence, and with
+        '' when it is ready again.
       run: that stores are welcomed to; '' outside of one.
       max_receiving_bytes: results that are held at a time, all stores together, until the block of
         their call is left; one is let in however large it is.
@@ -64,6 +71,8 @@ class LinkServer:
         on_joined: Callable[[StoreLink], None],
         on_left: Callable[[StoreLink, str], None],
         on_report: Callable[[StoreLink, Mapping[str, Any]], None] = _ignore_report,
+        on_refused: Callable[[StoreLink, str], None] = _ignore_refusal,
+        on_standing: Callable[[StoreLink, str], None] = lambda link, sentence: None,
         run: str = "",
         max_receiving_bytes: int = _MAX_RECEIVING_BYTES,
         limits: LinkLimits | None = None,
@@ -86,6 +95,8 @@ class LinkServer:
             on_joined=self._join,
             on_left=self._leave,
             on_report=on_report,
+            on_standing=on_standing,
+            on_refused=on_refused,
             part_bytes=self._part_bytes,
         )
 

@@ -28,7 +28,10 @@ class LinkSurroundings:
       on_joined: called when a store was welcomed.
       on_left: called with the reason when a store that had joined is gone.
       on_report: called with the header of a `report` when a store tells of itself.
+      on_standing: called when a store that was ready is not any more, with its sentence, and with
+        '' when it is ready again.
       part_bytes: gives the size of the next part of a body that is sent.
+      on_refused: called with the sentence that a store was told which was not welcomed.
     """
 
     run: str
@@ -40,4 +43,6 @@ class LinkSurroundings:
     on_joined: "Callable[[StoreLink], None]"
     on_left: "Callable[[StoreLink, str], None]"
     on_report: "Callable[[StoreLink, Mapping[str, Any]], None]"
+    on_standing: "Callable[[StoreLink, str], None]" = lambda link, sentence: None
     part_bytes: Callable[[], int] = lambda: MAX_BODY_BYTES
+    on_refused: "Callable[[StoreLink, str], None]" = lambda link, sentence: None

@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tff_retail.transport.headquarters_protocol import HeadquartersProtocol
 from tff_retail.transport.link_faults import LinkLost, PeerFault, StoreRefused
@@ -26,16 +26,18 @@ class ManifestExchange:
 
     Args:
       protocol: headquarters' end of the link.
+      on_standing: told why a store that was ready is not any more, and '' when it is ready again.
 
     Attributes:
       agreed: digest of the manifest under which the store is ready to work; '' while it is not.
       examples: how many it has by split, as far as it tells.
     """
 
-    def __init__(self, protocol: HeadquartersProtocol) -> None:
+    def __init__(self, protocol: HeadquartersProtocol, on_standing: Callable[[str], None]) -> None:
         self.agreed = ""
         self.examples: Mapping[str, int] = {}
-        self._protocol = protocol
+        self._protocol, self._on_standing = protocol, on_standing
+        self._withdrawn = ""
         self._offer: _Offer | None = None
 
     def offer(self, signed: bytes, contents: Mapping[str, Buffer]) -> "asyncio.Future[None]":
@@ -53,7 +55,7 @@ class ManifestExchange:
         answer: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._protocol.open(Kind.MANIFEST, {"digest": digest}, [signed])
         self._offer = _Offer(digest, dict(contents), answer)
-        self.agreed = ""
+        self.agreed = self._withdrawn = ""
         return answer
 
     def end(self, error: Exception) -> None:
@@ -79,20 +81,26 @@ class ManifestExchange:
             self._send_next(offer)
 
     def take_ready(self, frame: Frame) -> None:
-        """The store can work, or has other photographs than it had."""
+        """The store can work, or can again, or has other photographs than it had."""
         digest, offer = frame.header["manifest"], self._offer
         if offer is not None and digest == offer.digest:
             self.agreed, self._offer = digest, None
             if not offer.answer.done():
                 offer.answer.set_result(None)
+        is_again = digest == self._withdrawn
+        if is_again:
+            self.agreed, self._withdrawn = digest, ""
         if digest == self.agreed:
             self.examples = dict(frame.header["examples"])
+        if is_again:
+            self._on_standing("")
 
     def take_declined(self, frame: Frame) -> None:
-        """The store will not work, or not any more."""
+        """The store will not work, or not any more until it says `ready` again."""
         digest = frame.header["manifest"]
-        if digest == self.agreed:
-            self.agreed = ""
+        if digest in (self.agreed, self._withdrawn):
+            self.agreed, self._withdrawn = "", digest
+            self._on_standing(frame.header["sentence"])
         elif self._offer is not None and digest == self._offer.digest:
             self.end(StoreRefused(frame.header["code"], frame.header["sentence"]))
 

@@ -8,17 +8,23 @@ large it is.
 import collections
 from collections.abc import Callable
 
+# What gRPC reads ahead costs, measured, 2.5 MB for each body on its way, beside the body itself.
+_MAX_BODIES = 64
+
 
 class ReceivingBudget:
     """Bytes that are shared by all links of a server; used on one event loop.
 
     Args:
       max_bytes: that may be held at a time.
+      max_bodies: likewise.
     """
 
-    def __init__(self, max_bytes: int) -> None:
+    def __init__(self, max_bytes: int, max_bodies: int = _MAX_BODIES) -> None:
         self._max_bytes = max_bytes
+        self._max_bodies = max_bodies
         self._held_bytes = 0
+        self._num_held = 0
         self._waiting: collections.deque[Reservation] = collections.deque()
 
     @property
@@ -43,16 +49,19 @@ class ReceivingBudget:
             self._waiting.remove(reservation)
         else:
             self._held_bytes -= reservation.size
+            self._num_held -= 1
         self._serve()
 
     def _serve(self) -> None:
         while self._waiting and self._fits(self._waiting[0].size):
             reservation = self._waiting.popleft()
             self._held_bytes += reservation.size
+            self._num_held += 1
             reservation.on_granted()
 
     def _fits(self, size: int) -> bool:
-        return not self._held_bytes or self._held_bytes + size <= self._max_bytes
+        has_room = not self._held_bytes or self._held_bytes + size <= self._max_bytes
+        return has_room and self._num_held < self._max_bodies
 
 
 class Reservation:

@@ -60,7 +60,9 @@ class StoreLink:
         self._protocol = HeadquartersProtocol(
             surroundings.limits, surroundings.memory, surroundings.part_bytes
         )
-        self._manifest = ManifestExchange(self._protocol)
+        self._manifest = ManifestExchange(
+            self._protocol, lambda sentence: surroundings.on_standing(self, sentence)
+        )
         self._pump = LinkPump(
             self._protocol,
             read=read,
@@ -203,6 +205,8 @@ class StoreLink:
 
     def _refuse(self, code: str, sentence: str) -> None:
         self._protocol.send(Frame(Kind.REFUSED, {"code": code, "sentence": sentence[:500]}))
+        if not self._has_joined and not self.left_because:
+            self._surroundings.on_refused(self, sentence)
         self._leave(f"it was refused: {sentence}")
 
     def _leave(self, reason: str) -> None:

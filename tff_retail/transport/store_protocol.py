@@ -7,6 +7,7 @@ from tff_retail.transport.body_memory import BodyMemory
 from tff_retail.transport.link_faults import LocalFault, PeerFault
 from tff_retail.transport.link_frames import MAX_UNASKED_BYTES, Buffer, Frame, Kind, Side
 from tff_retail.transport.link_limits import LinkLimits
+from tff_retail.transport.link_outbox import Pack
 from tff_retail.transport.link_protocol import LinkEvent, LinkProtocol, whole_frame
 
 # gRPC status codes, https://grpc.github.io/grpc/core/md_doc_statuscodes.html
@@ -28,10 +29,13 @@ class StoreProtocol(LinkProtocol):
     Args:
       limits: of what is taken from headquarters.
       memory: for the bodies that come; None for fresh memory each time.
+      pack: see `LinkOutbox`.
     """
 
-    def __init__(self, limits: LinkLimits, memory: BodyMemory | None = None) -> None:
-        super().__init__(Side.STORE, limits, memory or BodyMemory(0))
+    def __init__(
+        self, limits: LinkLimits, memory: BodyMemory | None = None, pack: Pack | None = None
+    ) -> None:
+        super().__init__(Side.STORE, limits, memory or BodyMemory(0), pack=pack)
         self._calls: dict[int, _Call] = {}
         self._takes = {
             Kind.CALL: self._take_call,
