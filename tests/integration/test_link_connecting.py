@@ -14,6 +14,8 @@ from tff_retail.transport.link_limits import LinkLimits
 from tff_retail.transport.proxy_settings import ProxySettings
 
 _MIB = 1024 * 1024
+# A close is bounded, whoever does not listen; the bound is wide, for machines with much to do.
+_BOUNDED_S = 30
 
 
 @pytest.fixture
@@ -147,7 +149,7 @@ def test_both_ends_close_while_the_other_does_not_listen(around):
         began = time.monotonic()
         headquarters.server.close()
         store.stop()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < _BOUNDED_S
         with pytest.raises((LinkLost, concurrent.futures.CancelledError)):
             pending.result(TIMEOUT_S)
 

@@ -34,6 +34,7 @@ from tff_retail.runtime.store import WorkRequest
 pytest.importorskip("ray", reason="ray is not installed: make venv RAY=1")
 
 _NUM_STORES = 5
+_PROMPT_S = 30
 _WORKER = "ray::ChainWorker"
 # As the kernel keeps their titles, cut off.
 _AGENTS = ("ray::DashboardA", "ray::RuntimeEnv")
@@ -176,7 +177,7 @@ def test_a_worker_and_a_node_killed_in_mid_round_change_nothing(nodes, chain, tm
     assert _bits(_Rounds(on_ray, tmp_path / "forms").train(3, kill)) == expected
     assert next(done) == 3 * _NUM_STORES + 1
     assert len(killed) == 2
-    assert _workers() == []
+    assert psutil.wait_procs(_workers(), _PROMPT_S)[1] == []
     (node,) = nodes.worker_nodes
     assert node.any_processes_alive()
 

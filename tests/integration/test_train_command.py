@@ -188,7 +188,10 @@ def test_stopped_while_photographs_are_decoded(tmp_path):
 @pytest.mark.parametrize(
     "flags, sentence",
     [
-        (["--rouns=3"], "Unknown command line flag 'rouns'. Did you mean: rounds ?"),
+        (
+            ["--rouns=3"],
+            "Unknown command line flag 'rouns'. Did you mean: round_deadline_s, rounds ?",
+        ),
         (["holiday.jpg"], "train takes flags only, found 'holiday.jpg'; see --help"),
         (["--flagfile=prod.flags"], "--data_dir must say where the stores are, found nothing; "),
         (["--data_dir=gone"], "--data_dir must be an existing folder, found 'gone'; check the pa"),

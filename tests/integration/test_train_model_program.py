@@ -68,6 +68,19 @@ def processes():
     return train, tff.learning.algorithms.build_fed_eval(_model(), loop_implementation=loop)
 
 
+class _OrderedCsv(tff.program.CSVFileReleaseManager):
+    """One release after the other: `train_model` starts the next before the last has ended, and
+    the file, read and written as a whole, would lose a row."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        super().__init__(path, key_fieldname="round")
+        self._turn = asyncio.Lock()
+
+    async def release(self, value, key) -> None:
+        async with self._turn:
+            await super().release(value, key)
+
+
 class _Program:
     """A run of `train_model` with everything in one folder."""
 
@@ -111,7 +124,7 @@ class _Program:
         return tff.program.FileProgramStateManager(self.folder / name)
 
     def _csv(self, name: str) -> tff.program.CSVFileReleaseManager:
-        return tff.program.CSVFileReleaseManager(self.folder / f"{name}.csv", key_fieldname="round")
+        return _OrderedCsv(self.folder / f"{name}.csv")
 
     def rows(self, name: str) -> list[dict[str, str]]:
         with (self.folder / f"{name}.csv").open(newline="") as file:

@@ -68,13 +68,13 @@ def test_features_are_the_backbones(recogniser, chain):
 def test_features_are_computed_once_and_for_their_owner_alone(recogniser, chain, monkeypatch):
     store = chain.stores[0]
     computed = []
-    compute = StoredFeatures._compute
+    compute = StoredFeatures.compute
 
-    def counted(self, examples, name):
-        computed.append(name)
-        return compute(self, examples, name)
+    def counted(self, photographs, split):
+        computed.append(photographs.name)
+        return compute(self, photographs, split)
 
-    monkeypatch.setattr(StoredFeatures, "_compute", counted)
+    monkeypatch.setattr(StoredFeatures, "compute", counted)
     for _start in range(2):
         features = StoredFeatures(recogniser.backbone, [""])
         for _round in range(2):

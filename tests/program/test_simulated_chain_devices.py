@@ -9,6 +9,9 @@ class _Session:
     def __init__(self, part, pipelines, *, device, **settings):
         self.part, self.pipelines, self.device = part, pipelines, device
 
+    def twin(self):
+        return _Session(self.part, self.pipelines, device=self.device)
+
     def close(self):
         pass
 

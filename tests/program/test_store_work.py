@@ -207,7 +207,7 @@ def test_a_batch_of_as_many_as_fit_is_the_runs_where_all_do(bounded, work, reque
 
 
 def test_a_batch_that_is_measured_to_be_smaller_is_used(bounded, requests, recogniser, monkeypatch):
-    monkeypatch.setattr(ProcessMemory, "room_bytes", lambda self: 0)
+    monkeypatch.setattr(ProcessMemory, "room_bytes", lambda self: -1)
     one_step = bounded(batch_size="auto", max_steps=1).run(requests["train"])
     assert _num_trained(recogniser, one_step) in (1, 2)
     assert len(bounded.said) == 1
