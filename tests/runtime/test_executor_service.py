@@ -20,7 +20,8 @@ from tests.runtime.executor_requests import (
 from tff_retail.runtime.approved_work import ApprovedWork
 from tff_retail.runtime.executor_error import ExecutorError
 from tff_retail.runtime.executor_limits import ExecutorLimits
-from tff_retail.runtime.executor_service import METHODS, ExecutorService
+from tff_retail.runtime.executor_methods import EXECUTOR_METHODS
+from tff_retail.runtime.executor_service import ExecutorService
 from tff_retail.runtime.kept_results import KeptResults
 from tff_retail.runtime.round_form import compile_part
 from tff_retail.runtime.value_decoding import decode_tree
@@ -280,7 +281,7 @@ def test_an_argument_must_be_what_the_graph_takes(caller, work):
 
 
 def test_malformed_requests_are_refused(service, caller):
-    for method in METHODS:
+    for method in EXECUTOR_METHODS:
         with refused(INVALID, "must be of its protocol buffer"):
             service.handle(method, b"\xff\xff\xff", caller=1)
     with refused(grpc.StatusCode.UNIMPLEMENTED, "unknown_method"):

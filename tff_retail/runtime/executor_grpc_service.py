@@ -10,21 +10,12 @@ import grpc
 import grpc.aio
 
 from tff_retail.config import ConfigurationError
+from tff_retail.runtime.executor_methods import EXECUTOR_METHODS
 from tff_retail.transport.link_faults import CallFailed
 from tff_retail.transport.link_frames import Buffer
 from tff_retail.transport.tls import ServerTls
 
 _SERVICE = "tensorflow_federated.v0.ExecutorGroup"
-_METHODS = (
-    "GetExecutor",
-    "CreateValue",
-    "CreateCall",
-    "CreateStruct",
-    "CreateSelection",
-    "Compute",
-    "Dispose",
-    "DisposeExecutor",
-)
 # Protocol buffers end at 2 GiB; the executor has a limit of its own, by its manifest.
 _MAX_MESSAGE_BYTES = 2**31 - 1
 # Calls of TFF clients at a time; more are told to come again.
@@ -62,7 +53,7 @@ class ExecutorGrpcService:
         server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_MAX_CALLS)
         handlers = {
             method: grpc.unary_unary_rpc_method_handler(self._handler(method))
-            for method in _METHODS
+            for method in EXECUTOR_METHODS
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_SERVICE, handlers),))
         try:

@@ -41,17 +41,6 @@ from tff_retail.runtime.value_decoding import MalformedValue
 from tff_retail.runtime.value_encoding import Buffer
 from tff_retail.runtime.work_desk import WorkDesk
 
-METHODS = (
-    "GetExecutor",
-    "CreateValue",
-    "CreateCall",
-    "CreateStruct",
-    "CreateSelection",
-    "Compute",
-    "Dispose",
-    "DisposeExecutor",
-)
-
 
 class ExecutorService:
     """Answers the calls of TFF's executor protocol; called from any thread.
@@ -100,7 +89,7 @@ class ExecutorService:
         """Answers a call.
 
         Args:
-          method: one of `METHODS`.
+          method: one of `EXECUTOR_METHODS`.
           request: its serialised message.
           caller: who waits for the answer, see `cancel`.
 

@@ -6,6 +6,7 @@ way that leads to arrays, and what is left is a small message for the parser.
 """
 
 from tff_retail.runtime.value_decoding import MAX_DEPTH, MalformedValue
+from tff_retail.runtime.varint import encode_varint
 
 # Less is not worth a walk.
 _LARGE_BYTES = 4096
@@ -59,7 +60,7 @@ def _walk(view: memoryview, message: str, depth: int, contents: list[memoryview]
             contents.append(view[body:end])
         elif (message, number) in _WAY:
             inner = _walk(view[body:end], _WAY[message, number], depth + 1, contents)
-            left += _varint(tag) + _varint(len(inner)) + inner
+            left += encode_varint(tag) + encode_varint(len(inner)) + inner
         else:
             left += view[begin:end]
     return bytes(left)
@@ -92,12 +93,3 @@ def _read_varint(view: memoryview, position: int) -> tuple[int, int]:
         if byte < 0x80:
             return value, position
     raise MalformedValue("a number must end within its message")
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)

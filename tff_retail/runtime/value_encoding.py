@@ -13,6 +13,7 @@ import numpy as np
 from tensorflow_federated.proto.v0 import array_pb2, executor_pb2
 
 from tff_retail.runtime.value_tree import Struct, ValueTree
+from tff_retail.runtime.varint import encode_varint
 from tff_retail.runtime.wire_dtype import WIRE_DTYPES_BY_DTYPE
 
 Buffer = bytes | memoryview
@@ -88,16 +89,10 @@ def _number(message: type, field: str) -> int:
 
 
 def _field(number: int, payload: Sequence[Buffer]) -> Message:
-    return [_varint(number << 3 | _LENGTH_DELIMITED) + _varint(num_bytes(payload)), *payload]
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
+    return [
+        encode_varint(number << 3 | _LENGTH_DELIMITED) + encode_varint(num_bytes(payload)),
+        *payload,
+    ]
 
 
 def _joined(message: Message) -> Message:

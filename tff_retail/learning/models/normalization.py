@@ -24,11 +24,10 @@ _HAS_WRITTEN_GRADIENT = contextvars.ContextVar("has_written_gradient", default=F
 
 @tf.keras.saving.register_keras_serializable(package="tff_retail")
 class ChannelGroupNormalization(tf.keras.layers.Layer):
-    """`tf.keras.layers.GroupNormalization` of channels-last images, in less than half the time.
+    """`tf.keras.layers.GroupNormalization` of channels-last images, in two thirds of the time.
 
-    Keras's own layer weighs every value by a mask of ones; this one reduces each channel over the
-    picture first, and joins channels to groups when only `[batch, channels]` is left. Its gradient
-    is written out in the same way, for TensorFlow's own goes over the pictures twice as often.
+    Keras's own layer weighs every value by a mask of ones; this one reduces each channel over
+    the picture first, and joins channels to groups when only `[batch, channels]` is left.
 
     Attributes:
       gamma, beta: float32 [channels], trainable.
