@@ -241,3 +241,14 @@ def link_surroundings() -> Iterator[Surroundings]:
     """What a test of the link needs; all of it ends with the block."""
     with contextlib.ExitStack() as stack:
         yield Surroundings(stack)
+
+
+def port_of(address: str) -> int:
+    """The port of HOST:PORT."""
+    return int(address.rpartition(":")[2])
+
+
+async def ask(link, method="echo", body=b"x") -> bytes:
+    """A call's answer, kept."""
+    async with link.call(method, [body]) as answer:
+        return bytes(answer)

@@ -10,7 +10,7 @@ import threading
 import psutil
 import pytest
 
-from tests.integration.link_stores import HELLO, TIMEOUT_S, Chain, link_surroundings
+from tests.integration.link_stores import HELLO, TIMEOUT_S, Chain, ask, link_surroundings, port_of
 from tests.integration.small_proxies import Relay, closing
 from tff_retail.config.configuration_error import ConfigurationError
 from tff_retail.transport.link_faults import CallFailed, LinkLost, StoreRefused
@@ -18,23 +18,6 @@ from tff_retail.transport.link_limits import LinkLimits
 from tff_retail.transport.link_server import LinkServer
 
 _MIB = 1024 * 1024
-
-
-@pytest.fixture
-def around():
-    with link_surroundings() as found:
-        yield found
-
-
-@pytest.fixture
-def connected(around):
-    headquarters = around.headquarters(run="run-7")
-    store = around.store(headquarters.address)
-    return headquarters, store, headquarters.next_link()
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])
 
 
 def test_a_store_says_who_it_is_and_learns_the_run(connected):
@@ -125,16 +108,11 @@ def test_an_error_of_the_store_tells_nothing_of_itself(connected):
 
 def test_a_call_that_is_given_up_is_cancelled_at_the_store(connected):
     headquarters, store, link = connected
-    waiting = headquarters.server.submit(_hold(link, "wait"))
+    waiting = headquarters.server.submit(ask(link, "wait"))
     assert store.handler.calls.get(timeout=TIMEOUT_S) == "wait"
     waiting.cancel()
     assert store.handler.cancelled.get(timeout=TIMEOUT_S) == "wait"
     assert headquarters.call(link, "echo", b"on") == b"on"
-
-
-async def _hold(link, method, body=b""):
-    async with link.call(method, [body]) as answer:
-        return bytes(answer)
 
 
 def test_a_result_given_up_in_mid_body_is_dropped(around):
@@ -153,7 +131,7 @@ def test_a_result_given_up_in_mid_body_is_dropped(around):
     held: concurrent.futures.Future[int] = concurrent.futures.Future()
     holding = headquarters.server.submit(hold())
     assert held.result(TIMEOUT_S) == 8 * _MIB
-    waiting = headquarters.server.submit(_hold(link, "zeros", b"%d" % (8 * _MIB)))
+    waiting = headquarters.server.submit(ask(link, "zeros", b"%d" % (8 * _MIB)))
     assert [store.handler.calls.get(timeout=TIMEOUT_S) for _ in range(2)] == ["zeros"] * 2
     waiting.cancel()
     assert headquarters.call(link, "echo", b"on") == b"on"
@@ -292,7 +270,7 @@ def test_acknowledgements_models_and_reports_arrive(connected):
 
 def test_a_connection_cut_in_mid_body_is_noticed_and_made_again(around):
     headquarters = around.headquarters()
-    with closing(Relay(_port(headquarters.address))) as relay:
+    with closing(Relay(port_of(headquarters.address))) as relay:
         store = around.store(f"localhost:{relay.port}")
         link = headquarters.next_link()
         relay.cut_after = relay.moved + 10 * _MIB
@@ -310,7 +288,7 @@ def test_a_connection_cut_in_mid_body_is_noticed_and_made_again(around):
 def test_a_half_open_connection_is_found_by_pings(around):
     limits = LinkLimits(keepalive_s=0.5)
     headquarters = around.headquarters(limits=limits)
-    with closing(Relay(_port(headquarters.address))) as relay:
+    with closing(Relay(port_of(headquarters.address))) as relay:
         store = around.store(f"localhost:{relay.port}", limits=limits)
         link = headquarters.next_link()
         assert headquarters.call(link, "echo", b"on") == b"on"

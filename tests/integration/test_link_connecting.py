@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.integration.link_stores import HELLO, TIMEOUT_S, Chain, link_surroundings
+from tests.integration.link_stores import HELLO, TIMEOUT_S, Chain, ask, port_of
 from tests.integration.small_proxies import ConnectProxy, Relay, closing
 from tff_retail.transport.link_faults import LinkLost
 from tff_retail.transport.link_hello import Hello
@@ -16,28 +16,6 @@ from tff_retail.transport.proxy_settings import ProxySettings
 _MIB = 1024 * 1024
 # A close is bounded, whoever does not listen; the bound is wide, for machines with much to do.
 _BOUNDED_S = 30
-
-
-@pytest.fixture
-def around():
-    with link_surroundings() as found:
-        yield found
-
-
-@pytest.fixture
-def connected(around):
-    headquarters = around.headquarters(run="run-7")
-    store = around.store(headquarters.address)
-    return headquarters, store, headquarters.next_link()
-
-
-def _port(address: str) -> int:
-    return int(address.rpartition(":")[2])
-
-
-async def _hold(link, method, body=b""):
-    async with link.call(method, [body]) as answer:
-        return bytes(answer)
 
 
 def test_no_shared_version_is_said_in_one_sentence(around):
@@ -140,12 +118,12 @@ def test_a_server_that_speaks_no_tls(around):
 def test_both_ends_close_while_the_other_does_not_listen(around):
     limits = LinkLimits(farewell_s=0.3)
     headquarters = around.headquarters(limits=limits)
-    with closing(Relay(_port(headquarters.address))) as relay:
+    with closing(Relay(port_of(headquarters.address))) as relay:
         store = around.store(f"localhost:{relay.port}", limits=limits)
         link = headquarters.next_link()
         assert headquarters.call(link, "echo", b"on") == b"on"
         relay.passes.clear()
-        pending = headquarters.server.submit(_hold(link, "echo", bytes(30 * _MIB)))
+        pending = headquarters.server.submit(ask(link, "echo", bytes(30 * _MIB)))
         began = time.monotonic()
         headquarters.server.close()
         store.stop()

@@ -11,7 +11,7 @@ import grpc
 import psutil
 import pytest
 
-from tests.integration.link_stores import HELLO, TIMEOUT_S, link_surroundings
+from tests.integration.link_stores import HELLO, TIMEOUT_S, ask, port_of
 from tests.integration.small_proxies import Relay, closing
 from tff_retail.transport.link_faults import CallFailed, LinkLost
 from tff_retail.transport.link_frames import Frame, Kind, decode_frame, encode_frame
@@ -19,12 +19,6 @@ from tff_retail.transport.link_limits import LinkLimits
 from tff_retail.transport.link_stream import ATTEND
 
 _MIB = 1024 * 1024
-
-
-@pytest.fixture
-def around():
-    with link_surroundings() as found:
-        yield found
 
 
 class _Rogue:
@@ -181,16 +175,16 @@ def test_a_result_that_never_ends_is_ended_by_its_caller(around):
     with _rogue(around, headquarters) as rogue:
         rogue.join()
         link = headquarters.next_link()
-        pending = headquarters.server.submit(_ask(link))
+        pending = headquarters.server.submit(ask(link))
         call = rogue.frame()
         number = call.header["number"]
         rogue.begin_result(number, 10 * _MIB)
         honest = around.store(headquarters.address, around.chain.store_tls("honest"))
         other = headquarters.next_link()
-        waiting = headquarters.server.submit(_ask(other, "zeros", b"%d" % (5 * _MIB)))
+        waiting = headquarters.server.submit(ask(other, "zeros", b"%d" % (5 * _MIB)))
         assert honest.handler.calls.get(timeout=TIMEOUT_S) == "zeros"
         pending.cancel()
-        assert waiting.result(TIMEOUT_S) == 5 * _MIB
+        assert len(waiting.result(TIMEOUT_S)) == 5 * _MIB
         cancel = rogue.frame()
         assert (cancel.kind, cancel.header["number"]) == (Kind.CANCEL, number)
 
@@ -201,22 +195,17 @@ def test_cancelled_calls_that_are_never_answered_run_out(around):
         rogue.join()
         link = headquarters.next_link()
         for _ in range(3):
-            pending = headquarters.server.submit(_ask(link))
+            pending = headquarters.server.submit(ask(link))
             assert rogue.frame().kind is Kind.CALL
             pending.cancel()
             assert rogue.frame().kind is Kind.CANCEL
         with pytest.raises(CallFailed, match="^3 calls to store-001 have no answer yet$"):
-            headquarters.do(_ask(link))
-
-
-async def _ask(link, method="echo", body=b"x"):
-    async with link.call(method, [body]) as answer:
-        return len(answer)
+            headquarters.do(ask(link))
 
 
 def test_a_store_that_reads_nothing_holds_nobody_up(around):
     headquarters = around.headquarters()
-    with closing(Relay(int(headquarters.address.rpartition(":")[2]))) as relay:
+    with closing(Relay(port_of(headquarters.address))) as relay:
         slow = around.store(f"localhost:{relay.port}", around.chain.store_tls("slow"))
         slow_link = headquarters.next_link()
         assert headquarters.call(slow_link, "echo", b"on") == b"on"
@@ -224,12 +213,12 @@ def test_a_store_that_reads_nothing_holds_nobody_up(around):
         fast_link = headquarters.next_link()
         relay.passes.clear()
         body = bytes(40 * _MIB)
-        pending = headquarters.server.submit(_ask(slow_link, body=body))
+        pending = headquarters.server.submit(ask(slow_link, body=body))
         for _ in range(3):
             assert headquarters.call(fast_link, "echo", body) == body
         assert not pending.done()
         relay.passes.set()
-        assert pending.result(TIMEOUT_S) == len(body)
+        assert pending.result(TIMEOUT_S) == body
         slow.stop()
 
 
@@ -245,12 +234,12 @@ def test_parts_are_smaller_the_more_stores_there_are(around, stores, part):
 
 def test_a_call_given_up_in_mid_body_is_not_sent_on(around):
     headquarters = around.headquarters()
-    with closing(Relay(int(headquarters.address.rpartition(":")[2]))) as relay:
+    with closing(Relay(port_of(headquarters.address))) as relay:
         store = around.store(f"localhost:{relay.port}")
         link = headquarters.next_link()
         assert headquarters.call(link, "echo", b"on") == b"on"
         relay.passes.clear()
-        pending = headquarters.server.submit(_ask(link, body=bytes(200 * _MIB)))
+        pending = headquarters.server.submit(ask(link, body=bytes(200 * _MIB)))
         headquarters.do(_nothing())  # the call has begun
         pending.cancel()
         relay.passes.set()
@@ -287,7 +276,7 @@ def test_results_that_wait_stay_at_their_stores(around):
             stores.append(around.store(f"localhost:{relay.port}", tls))
             relays.append(relay)
             links.append(headquarters.next_link())
-            asking = _ask(links[-1], "zeros", b"%d" % (64 * _MIB))
+            asking = ask(links[-1], "zeros", b"%d" % (64 * _MIB))
             pending.append(headquarters.server.submit(asking))
         assert [store.handler.calls.get(timeout=TIMEOUT_S) for store in stores] == ["zeros"] * 3
         # What is announced before this call's answer has arrived with it.
@@ -295,7 +284,7 @@ def test_results_that_wait_stay_at_their_stores(around):
         assert max(relay.moved for relay in relays) < 100_000
         release.set_result(None)
         holding.result(TIMEOUT_S)
-        assert [one.result(TIMEOUT_S) for one in pending] == [64 * _MIB] * 3
+        assert [len(one.result(TIMEOUT_S)) for one in pending] == [64 * _MIB] * 3
         for store in stores:
             store.stop()
 
@@ -309,7 +298,7 @@ def test_a_link_that_is_lost_gives_its_room_back(around):
     with _rogue(around, headquarters) as rogue:
         rogue.join()
         link = headquarters.next_link()
-        pending = headquarters.server.submit(_ask(link))
+        pending = headquarters.server.submit(ask(link))
         number = rogue.frame().header["number"]
         rogue.begin_result(number, 10 * _MIB)
         rogue.send(b"junk")
@@ -323,7 +312,7 @@ def test_memory_of_a_declared_size(around):
     before = psutil.Process().memory_info().rss
     with _rogue(around, headquarters) as rogue:
         rogue.join()
-        pending = headquarters.server.submit(_ask(headquarters.next_link()))
+        pending = headquarters.server.submit(ask(headquarters.next_link()))
         number = rogue.frame().header["number"]
         rogue.begin_result(number, 2**31 - 1)
         pending.cancel()
