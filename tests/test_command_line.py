@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import subprocess
 import sys
 import types
 
@@ -24,6 +25,7 @@ def exit_of(monkeypatch, capsys):
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
     handlers = {signum: signal.getsignal(signum) for signum in signals}
     monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+    monkeypatch.setattr(command_line, "_leave_in_time", lambda code: None)  # it would end the tests
 
     def run(main, *arguments: str, **options) -> tuple[int, str, str]:
         flags.FLAGS.unparse_flags()
@@ -204,3 +206,22 @@ def test_whoever_reads_may_leave(exit_of, monkeypatch):
         monkeypatch.setattr(sys, "argv", ["train"])
         command_line.run_main(main)
     assert (ended.value.code, redirected) == (141, [1])
+
+
+_HELD_UP = """
+import os, signal, threading
+from tff_retail import command_line
+command_line._FAREWELL_S = 0.1
+def main(arguments):
+    threading.Thread(target=threading.Event().wait).start()
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait()
+command_line.run_main(main)
+"""
+
+
+def test_a_stopped_command_does_not_wait_for_a_thread_that_never_ends():
+    command = [sys.executable, "-c", _HELD_UP]
+    clone = pathlib.Path(__file__).resolve().parents[1]
+    ended = subprocess.run(command, cwd=clone, timeout=60, check=False)
+    assert ended.returncode == command_line.EXIT_TERMINATED

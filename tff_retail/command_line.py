@@ -1,7 +1,8 @@
 """How an entry point begins and ends: flag files, help, signals and exit codes.
 
 A wrong setting becomes one sentence and exit code 2. The first Ctrl-C or SIGTERM ends the work
-and leaves through every `finally`; the second ends the process at once.
+and leaves through every `finally`; the second ends the process at once. So does the time, where a
+library's thread (a download that is tried again, say) would hold it up.
 """
 
 import os
@@ -9,6 +10,7 @@ import pathlib
 import signal
 import sys
 import textwrap
+import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
 
@@ -25,6 +27,8 @@ EXIT_TERMINATED = 143
 
 _STOPPING = {signal.SIGINT: EXIT_INTERRUPTED, signal.SIGTERM: EXIT_TERMINATED}
 _TRY_AGAIN_S = 0.05
+# After its `finally` blocks nothing that a stopped command still does is of use.
+_FAREWELL_S = 5.0
 _CONFIGS = pathlib.Path(__file__).resolve().parent.parent / "configs"
 _HELP = ("--help", "-help", "-h", "--helpshort")
 
@@ -41,7 +45,23 @@ def run_main(
       main: of the entry point.
       when_stopped: what to say where a signal stopped it.
     """
-    sys.exit(_exit_code(main, sys.argv, when_stopped))
+    code = _exit_code(main, sys.argv, when_stopped)
+    if code in _STOPPING.values():
+        _leave_in_time(code)
+    sys.exit(code)
+
+
+def _leave_in_time(code: int) -> None:
+    """Ends the process soon, whatever threads Python waits for at its end."""
+
+    def leave() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+    timer = threading.Timer(_FAREWELL_S, leave)
+    timer.daemon = True
+    timer.start()
 
 
 def _exit_code(
