@@ -54,7 +54,7 @@ def result_text(config: RunConfig, summary: dict[str, Any]) -> str:
     paths = {"model": f"{config.output_dir}/model", "curves": f"{config.output_dir}/curves.png"}
     if summary["eval_accuracy"] is None:
         return "\n".join(f"{name:6}  {path}" for name, path in paths.items())
-    if not config.data.is_remote:
+    if config.data.eval_dir or not config.data.is_remote:
         paths["predictions"] = f"{config.output_dir}/predictions.png"
     own = f"the photographs of {config.data.eval_dir}" if config.data.eval_dir else None
     return result_table(

@@ -17,7 +17,7 @@ from tests.colour_run import COLOURS, write_photographs
 from tests.integration.front_door import FrontDoor
 from tests.integration.small_proxies import closing
 from tests.integration.store_daemons import CLONE, Daemon, Fleet, start_daemon
-from tests.train_command import SMALL, TIMEOUT_S, train, wait_until
+from tests.train_command import SMALL, TIMEOUT_S, read_csv, train, wait_until, weights
 
 LABELS = ("blue", "green 50%", "red")
 NAMES = ("east", "north", "south")
@@ -109,10 +109,13 @@ class RealChain:
         for store in self.stores.values():
             store.door.shut()
 
-    def start_from_compiled(self, run: pathlib.Path, schedule: Mapping[str, Any]) -> None:
+    def start_from_compiled(
+        self, run: pathlib.Path, schedule: Mapping[str, Any], eval_dir: pathlib.Path | None
+    ) -> None:
         """Spares a run compiling what the simulation has compiled: the same graphs."""
         config = json.loads((self.simulated / "configuration.json").read_text(encoding="utf-8"))
         config["data"] |= {"stores": "remote", "data_dir": None}
+        config["data"]["eval_dir"] = None if eval_dir is None else str(eval_dir)
         config["schedule"] |= schedule
         shutil.copytree(self.simulated / "round_form", run / "round_form")
         (run / "configuration.json").write_text(json.dumps(config), encoding="utf-8")
@@ -138,6 +141,7 @@ class Coordinator:
         run: pathlib.Path,
         *flags: str,
         key: str = "signing/manifest.key",
+        eval_dir: pathlib.Path | None = None,
         **schedule: Any,
     ) -> None:
         folder = chain.fleet.folder.path
@@ -151,10 +155,11 @@ class Coordinator:
             *([f"--manifest_key={folder / key}"] if key else []),
             f"--output_dir={run}",
             "--wait_for_stores_s=120",
+            *([f"--eval_dir={eval_dir}"] if eval_dir else []),
             *flags,
         ]
         self._status = folder / "status.json"
-        chain.start_from_compiled(run, SCHEDULE | schedule)
+        chain.start_from_compiled(run, SCHEDULE | schedule, eval_dir)
         chain.shut()
 
     def start(self, *, dies_in: str = "") -> None:
@@ -235,3 +240,19 @@ def coordinator(
         yield found
     finally:
         found.kill()
+
+
+def require_same(run: pathlib.Path, other: pathlib.Path) -> None:
+    """Fails where two runs made other models or metrics."""
+    assert weights(run / "model_last") == weights(other / "model_last")
+    assert weights(run / "model") == weights(other / "model")
+    assert metrics_without_times(run) == metrics_without_times(other)
+    assert read_csv(run / "stores.csv") == read_csv(other / "stores.csv")
+
+
+def metrics_without_times(run: pathlib.Path) -> list[dict[str, str]]:
+    """The rows of a run's metrics, but for how long it took."""
+    return [
+        {name: value for name, value in row.items() if not name.startswith("seconds/")}
+        for row in read_csv(run / "metrics.csv")
+    ]

@@ -6,7 +6,16 @@ import sys
 
 import pytest
 
-from tests.integration.real_training import NAMES, RealChain, coordinator, real_chain, training
+from tests.colour_run import write_photographs
+from tests.integration.real_training import (
+    LABELS,
+    NAMES,
+    RealChain,
+    coordinator,
+    real_chain,
+    require_same,
+    training,
+)
 from tests.integration.store_daemons import CLONE
 from tests.train_command import TIMEOUT_S, read_csv, wait_until, weights
 
@@ -28,20 +37,6 @@ def chain(first) -> RealChain:
     return first[0]
 
 
-def _metrics(run: pathlib.Path) -> list[dict[str, str]]:
-    return [
-        {name: value for name, value in row.items() if not name.startswith("seconds/")}
-        for row in read_csv(run / "metrics.csv")
-    ]
-
-
-def _require_same(run: pathlib.Path, simulated: pathlib.Path) -> None:
-    assert weights(run / "model_last") == weights(simulated / "model_last")
-    assert weights(run / "model") == weights(simulated / "model")
-    assert _metrics(run) == _metrics(simulated)
-    assert read_csv(run / "stores.csv") == read_csv(simulated / "stores.csv")
-
-
 def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", *arguments],
@@ -55,7 +50,7 @@ def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_real_stores_train_the_model_that_simulated_ones_do(first):
     chain, done = first
-    _require_same(done.run, chain.simulated)
+    require_same(done.run, chain.simulated)
     status = done.status()
     assert status["state"] == "finished"
     assert [status["stores"][name]["last_round"] for name in NAMES] == [3, 3, 3]
@@ -78,7 +73,7 @@ def test_killed_in_every_phase_it_makes_the_same_model(chain, tmp_path):
         killed.start()
         killed.let_stores_in()
         assert killed.wait() == 0, killed.said()
-        _require_same(killed.run, chain.simulated)
+        require_same(killed.run, chain.simulated)
         assert "the model is at 3 of 3 stores" in killed.said()
 
 
@@ -91,7 +86,7 @@ def test_connections_cut_in_mid_body_cost_nothing(chain, tmp_path):
         assert cut.wait() == 0, cut.said()
         assert [stores[name].door.cut_after for name in ("north", "south")] == [None, None]
         assert "no result of" not in cut.said()
-        _require_same(run, chain.simulated)
+        require_same(run, chain.simulated)
 
 
 def _model_bytes(chain: RealChain) -> int:
@@ -229,6 +224,18 @@ def test_a_notebook_calls_a_process_over_real_stores(chain, tmp_path):
         process.wait()
 
 
+def test_headquarters_own_test_set_counts_in_a_run_over_real_stores(chain, tmp_path):
+    test_set = tmp_path / "test set"
+    write_photographs(test_set / LABELS[0], 0, num_photographs=2, seed=99)
+    with training(chain, tmp_path / "run", eval_dir=test_set, rounds=1) as measured:
+        assert measured.wait() == 0, measured.said()
+        (row,) = read_csv(measured.run / "metrics.csv")
+        assert float(row["eval/num_examples"]) == 2
+        first, *_ = read_csv(chain.simulated / "stores.csv")
+        assert read_csv(measured.run / "stores.csv")[0] == first  # stores evaluate all the same
+        assert (measured.run / "predictions.png").exists()
+
+
 @pytest.mark.soak
 def test_a_half_open_connection_costs_half_a_minute_and_no_result(chain, tmp_path):
     """Nothing moves any more in the middle of a broadcast, and nobody is told: pings find it."""
@@ -243,4 +250,4 @@ def test_a_half_open_connection_costs_half_a_minute_and_no_result(chain, tmp_pat
         north.door.passes.set()
         assert frozen.wait() == 0, frozen.said()
         assert "no result of" not in frozen.said()
-        _require_same(frozen.run, chain.simulated)
+        require_same(frozen.run, chain.simulated)

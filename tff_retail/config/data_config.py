@@ -59,7 +59,7 @@ class DataConfig:
 
     def _require_a_source(self) -> None:
         if self.is_remote:
-            for flag in ("data_dir", "tfds", "eval_dir"):
+            for flag in ("data_dir", "tfds"):
                 require(
                     getattr(self, flag) is None,
                     flag,

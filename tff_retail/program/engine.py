@@ -76,8 +76,8 @@ class Headquarters:
         self._is_local = config.engine == "local"
         # On Ray the stores' devices are the actors' own; this process prepares, merges, updates.
         here = config if self._is_local else dataclasses.replace(config, device="cpu")
-        self._devices = apply_tensorflow_settings(here, seed=seed)
-        self.parallel = default_parallel_stores(here, self._devices)
+        self.devices = apply_tensorflow_settings(here, seed=seed)
+        self.parallel = default_parallel_stores(here, self.devices)
         self._config = config
 
     @contextlib.contextmanager
@@ -115,7 +115,7 @@ class Headquarters:
         """
         if cluster is not None:
             return RayChain(recogniser, photographs, cluster, say=say)
-        return _LocalEngine(recogniser, photographs, self._devices, self.parallel)
+        return _LocalEngine(recogniser, photographs, self.devices, self.parallel)
 
 
 class _LocalEngine:

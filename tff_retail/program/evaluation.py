@@ -90,6 +90,7 @@ class Evaluator:
       training_paths: the paths of the training state's leaves.
       stores: gives those with photographs to evaluate on, that can be asked now.
       headquarters: the test set that headquarters owns, as a store; None where there is none.
+      headquarters_round: runs a round of it, where real stores' rounds can't.
       seed: of the run.
       say: told of a store that gave nothing.
     """
@@ -101,6 +102,7 @@ class Evaluator:
         training_paths: Sequence[str],
         stores: Callable[[], Sequence[Store]],
         headquarters: Store | None,
+        headquarters_round: FederatedRound | None = None,
         seed: int,
         say: Callable[[str], None] = lambda text: None,
     ) -> None:
@@ -108,6 +110,7 @@ class Evaluator:
         self._training_paths = training_paths
         self._stores = stores
         self._headquarters = headquarters
+        self._headquarters_round = headquarters_round or federated_round
         self._seed = seed
         self._say = say
         self._first = federated_round.initial_state()
@@ -122,21 +125,26 @@ class Evaluator:
         state = evaluation_state(self._round.state_paths, self._first, trained)
         request = WorkRequest("evaluate", round_num, self._seed, self._round.broadcast(state))
         stores = self._stores()
-        sums, reports = self._over(stores, request, state)
+        sums, reports = self._over(self._round, stores, request, state)
         confidence = confidence_histogram(sums) if stores else None
         if self._headquarters is not None:
-            sums, _ = self._over([self._headquarters], request, state)
+            own = [self._headquarters]
+            sums, _ = self._over(self._headquarters_round, own, request, state)
             confidence = confidence or confidence_histogram(sums)
         return Evaluation(metrics=_numbers(sums), stores=reports, confidence=confidence)
 
     def _over(
-        self, stores: Sequence[Store], request: WorkRequest, state: list[np.ndarray]
+        self,
+        federated_round: FederatedRound,
+        stores: Sequence[Store],
+        request: WorkRequest,
+        state: list[np.ndarray],
     ) -> tuple[Mapping[str, np.ndarray], dict[str, Mapping[str, float]]]:
-        collection = self._round.collect(stores, request)
+        collection = federated_round.collect(stores, request)
         for outcome in collection.outcomes:
             if outcome.failure is not None:
                 self._say(f"round {request.round_num}: no evaluation of {outcome.failure}")
-        result = self._round.update(state, collection)
+        result = federated_round.update(state, collection)
         reports = {outcome.store: outcome.report for outcome in collection.outcomes}
         return result.metrics, reports
 

@@ -1,6 +1,7 @@
 """A run over real stores: labels, graphs, approval, then rounds with whoever is connected.
 
-Headquarters has no photograph: it evaluates at the stores alone and trains no baselines.
+Headquarters has no photograph of the stores, so it trains no baselines; it evaluates at the stores,
+and on a test set of its own where it has one.
 """
 
 import contextlib
@@ -10,14 +11,17 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
+from datasets.evaluation_set import EvaluationSet, open_evaluation_set
 from datasets.labels import LABEL_FILE, read_label_file
 from tff_retail.config import ConfigurationError, RunConfig
 from tff_retail.program.console import RoundConsole
+from tff_retail.program.engine import Headquarters
 from tff_retail.program.evaluation import Evaluator
 from tff_retail.program.manifest import manifest_contents
 from tff_retail.program.metrics_endpoint import MetricsEndpoint
 from tff_retail.program.model_delivery import deliver_model, sign_or_find
 from tff_retail.program.model_release import ReleasedConfidence, release_models
+from tff_retail.program.own_test_set import OwnTestSet
 from tff_retail.program.recogniser import Recogniser
 from tff_retail.program.remote_fleet import RemoteFleet
 from tff_retail.program.remote_rounds import RemoteRounds
@@ -29,7 +33,6 @@ from tff_retail.program.run_stages import RunStages
 from tff_retail.program.summary import make_summary
 from tff_retail.program.training_run import Trained
 from tff_retail.runtime.context import install_context
-from tff_retail.runtime.tensorflow_settings import apply_tensorflow_settings
 from tff_retail.transport.fleet_folder import FleetFolder
 from tff_retail.transport.run_signing import run_name
 
@@ -46,7 +49,8 @@ class RemoteRun:
       console: told what happens.
 
     Raises:
-      ConfigurationError: the fleet folder, the labels or the key are not what they must be.
+      ConfigurationError: the fleet folder, the labels, the key or the test set are not what they
+        must be.
     """
 
     def __init__(self, config: RunConfig, directory: RunDirectory, console: RoundConsole) -> None:
@@ -56,9 +60,12 @@ class RemoteRun:
         self._key = manifest_key(config.fleet)
         self._name = run_name(directory.path)
         self._kept_as = _kept_as(directory, self._name)
-        # What the stores compute on is their own; this process prepares, merges and updates.
-        here = dataclasses.replace(config.runtime, device="cpu")
-        self._devices = apply_tensorflow_settings(here, seed=config.schedule.seed)
+        # What the stores compute on is their own; this process prepares, merges, updates, and
+        # evaluates on a test set where headquarters has one.
+        here = dataclasses.replace(config.runtime, device="cpu", engine="local")
+        self._here = Headquarters(here, seed=config.schedule.seed)
+        self._devices = self._here.devices
+        self._test_set = _test_set(config, self._labels)
         install_context()
         self._console = console
 
@@ -105,8 +112,8 @@ class RemoteRun:
         fleet.give_work(signed, manifest_contents(recogniser))
         stages.say_promises(self._devices)
         rounds = RemoteRounds(self._config, self._directory, fleet, recogniser, self._kept_as)
-        try:
-            trained, evaluator = self._train(fleet, stages, rounds)
+        with contextlib.closing(rounds), self._own_test_set(recogniser) as own:
+            trained, evaluator = self._train(fleet, stages, rounds, own)
             fleet.status.run_state("releasing")
             confidence = release_models(
                 self._directory.path,
@@ -115,8 +122,6 @@ class RemoteRun:
                 best_weights=stages.best_weights,
                 evaluator=evaluator,
             )
-        finally:
-            rounds.close()
         model = sign_or_find(
             self._directory.path, self._folder, key=self._key, say=self._console.say
         )
@@ -131,15 +136,27 @@ class RemoteRun:
             )
         return self._finish(recogniser, trained, confidence, rounds.roster.num_known)
 
+    def _own_test_set(
+        self, recogniser: Recogniser
+    ) -> contextlib.AbstractContextManager[OwnTestSet | None]:
+        if self._test_set is None:
+            return contextlib.nullcontext()
+        return OwnTestSet.opened(self._test_set, recogniser, self._here)
+
     def _train(
-        self, fleet: RemoteFleet, stages: RunStages, rounds: RemoteRounds
+        self,
+        fleet: RemoteFleet,
+        stages: RunStages,
+        rounds: RemoteRounds,
+        own: OwnTestSet | None,
     ) -> tuple[Trained, Evaluator]:
         training = rounds.round("train")
         evaluator = Evaluator(
             federated_round=rounds.round("evaluate"),
             training_paths=training.state_paths,
             stores=rounds.stores_to_evaluate,
-            headquarters=None,
+            headquarters=None if own is None else own.store,
+            headquarters_round=None if own is None else own.round,
             seed=self._config.schedule.seed,
             say=self._console.say,
         )
@@ -172,7 +189,7 @@ class RemoteRun:
         )
         draw_run(
             self._directory.path,
-            [],
+            [] if self._test_set is None else [self._test_set],
             label_names=self._labels,
             baselines={},
             confidence=confidence,
@@ -192,6 +209,13 @@ def _labels(config: RunConfig) -> tuple[str, ...]:
             "stores send no label names, so write it, such as from the product list"
         )
     return labels
+
+
+def _test_set(config: RunConfig, labels: tuple[str, ...]) -> EvaluationSet | None:
+    data = config.data
+    if data.eval_dir is None:
+        return None
+    return open_evaluation_set(data.eval_dir, labels, config.model.image_size, data.cache_dir)
 
 
 def _kept_as(directory: RunDirectory, name: str) -> str:
