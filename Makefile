@@ -14,7 +14,8 @@ LOCK := uv pip compile --quiet --generate-hashes --python-version 3.11 \
   --python-platform x86_64-manylinux_2_31 --custom-compile-command "make lock"
 
 .DEFAULT_GOAL := help
-.PHONY: help venv quickstart demo-remote check test soak bench peers bazel-test lock clean
+.PHONY: help venv quickstart demo-remote check test soak fuzz bench peers bazel-test lock sbom \
+  audit-dependencies clean
 
 help:  ## This list.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -41,6 +42,10 @@ test: check  ## Everything: lint, types, unit and integration tests.
 soak: venv  ## The long proofs: kills at random moments, bit for bit the same model.
 	@$(PYTHON) -m pytest -m soak $(ARGS)
 
+fuzz: venv  ## The fuzz campaign over every parser, a million inputs; ARGS="--only=… --inputs=…".
+	@sh .ci/fuzz-environment
+	@PYTHONPATH=. $(PYTHON:.venv/bin/python=.cache/fuzz/bin/python) -m benchmarks.fuzz $(ARGS)
+
 bench: venv  ## The Speed table against the peers (make peers), in under 20 minutes; ARGS="--only=…".
 	@$(PYTHON) -m benchmarks.bench $(ARGS)
 
@@ -54,6 +59,16 @@ lock:  ## The requirements files from pyproject.toml, by uv; ARGS=--upgrade for 
 	@$(LOCK) --group dev --output-file requirements.txt pyproject.toml $(ARGS)
 	@$(LOCK) --group gpu --no-deps --output-file requirements-gpu.txt $(ARGS)
 	@$(LOCK) --group ray --no-deps --output-file requirements-ray.txt $(ARGS)
+	@$(LOCK) --group audit --output-file requirements-audit.txt $(ARGS)
+	@$(LOCK) --group fuzz --output-file requirements-fuzz.txt $(ARGS)
+
+sbom: venv  ## What the lock installs, as CycloneDX JSON: sbom.json, from requirements.txt alone.
+	@sh .ci/audit-environment
+	@PYTHONPATH=. $(PYTHON) .ci/dependencies.py sbom
+
+audit-dependencies: venv  ## Known vulnerabilities of what the lock installs; fails where it can't know.
+	@sh .ci/audit-environment
+	@PYTHONPATH=. $(PYTHON) .ci/dependencies.py audit
 
 clean:  ## Removes the environment and every cache; keeps data/ and runs/.
 	@find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

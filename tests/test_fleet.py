@@ -59,6 +59,14 @@ def test_an_invitation_prints_the_token_alone(run):
     assert json.loads(run("list", "--json", "--dir=other"))[0]["state"] == "invited"
 
 
+def test_heads_are_shown_where_there_are_any(run):
+    run("init", _HOSTS)
+    assert run("heads").startswith("no head of a store's audit log has been countersigned")
+    assert json.loads(run("heads", "--json")) == []
+    with pytest.raises(ConfigurationError, match="NAME must be a store whose audit log"):
+        run("heads", "a")
+
+
 def test_a_store_is_approved_and_revoked_by_files(run):
     run("init", _HOSTS)
     fingerprint = write_request("a", state_dir="state", path="a.request")

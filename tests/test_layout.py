@@ -12,7 +12,8 @@ _PACKAGES = ("tff_retail", "datasets")
 # What a newcomer finds at the top.
 _TOP_LEVEL = (
     "tff_retail datasets configs deployment tests benchmarks notebooks docs BUILD WORKSPACE "
-    "requirements.txt Makefile README.md LICENSE CHANGELOG.md CONTRIBUTING.md"
+    "requirements.txt Makefile README.md LICENSE CHANGELOG.md CONTRIBUTING.md "
+    "SECURITY.md"
 ).split()
 
 # A room, and the rooms it may import besides itself. An entry point is any module that lies in

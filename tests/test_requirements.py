@@ -34,7 +34,8 @@ def _source() -> dict:
 
 
 @pytest.mark.parametrize(
-    "name", ["requirements.txt", "requirements-gpu.txt", "requirements-ray.txt"]
+    "name",
+    [f"requirements{of}.txt" for of in ("", "-gpu", "-ray", "-audit", "-fuzz")],
 )
 def test_no_index_is_named(name: str):
     assert "://" not in (_CLONE / name).read_text(encoding="utf-8")
@@ -45,7 +46,7 @@ def test_the_design_asks_for_its_packages_itself():
     assert set(_DESIGN) <= asked
 
 
-@pytest.mark.parametrize("group", ["run", "dev", "gpu", "ray"])
+@pytest.mark.parametrize("group", ["run", "dev", "gpu", "ray", "audit", "fuzz"])
 def test_the_lock_holds_what_its_source_asks_for(group: str):
     source = _source()
     asked = {"run": source["project"]["dependencies"], **source["dependency-groups"]}[group]

@@ -1,6 +1,7 @@
 """The store's command: arguments in, a folder and one sentence out; not the daemon itself."""
 
 import functools
+import json
 import os
 import pathlib
 import subprocess
@@ -12,6 +13,7 @@ from absl import flags
 from tests.integration.store_daemons import Fleet
 from tff_retail import store
 from tff_retail.config import ConfigurationError, StoreConfig
+from tff_retail.privacy.audit_log import AuditLog
 from tff_retail.transport.store_identity import StoreIdentity
 
 _CLONE = pathlib.Path(__file__).resolve().parents[1]
@@ -24,7 +26,7 @@ def parse(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     # Flags of its own: other commands, tested in this process too, have some of the same names.
     values = flags.FlagValues()
-    for kind in ("string", "enum", "integer", "float"):
+    for kind in ("string", "enum", "integer", "float", "boolean"):
         define = functools.partial(getattr(flags, f"DEFINE_{kind}"), flag_values=values)
         monkeypatch.setattr(flags, f"DEFINE_{kind}", define)
     monkeypatch.setattr(store, "FLAGS", values)
@@ -52,6 +54,7 @@ def test_each_setting_has_a_flag(parse):
         batch_size=16,
         listen_address="0.0.0.0:8500",
         listen_tls="keys",
+        policy="policy.toml",
     )
     names = vars(config)
     assert names.items().isdisjoint(vars(StoreConfig(data_dir="")).items())
@@ -59,6 +62,46 @@ def test_each_setting_has_a_flag(parse):
     assert store.store_config_from_flags() == config
     parse("--data_dir=photographs", "--batch_size=auto")
     assert store.store_config_from_flags().batch_size == "auto"
+
+
+def test_the_policy_is_explained(parse, tmp_path, capsys):
+    assert store.main(parse("policy", "explain")) == 0
+    default = capsys.readouterr().out
+    assert default.startswith("Graphs run here that belong to a manifest signed by the chain's key")
+    (tmp_path / "policy.toml").write_text('reports = "nothing"\n[evaluate]\nopen = false\n')
+    assert store.main(parse("policy", "explain", "--policy=policy.toml")) == 0
+    told = capsys.readouterr().out
+    for sentence in (
+        "Evaluation: nothing leaves, the store does not take part.",
+        "Of itself the store tells nothing.",
+    ):
+        assert sentence in told and sentence not in default
+
+
+def test_the_audit_log_is_shown_and_verified(parse, tmp_path, capsys):
+    state_dir = Fleet(tmp_path).enrol("north")
+
+    def run(*arguments: str) -> tuple[int, list[str]]:
+        code = store.main(parse(*arguments, f"--state_dir={state_dir}"))
+        return code, capsys.readouterr().out.splitlines()
+
+    with pytest.raises(ConfigurationError, match="with an audit log, found none"):
+        run("audit")
+    log = AuditLog(state_dir / "audit")
+    for number in range(3):
+        log.append("said", number=number)
+    assert run("audit")[1][0].startswith("entry  time (UTC)")
+    code, lines = run("audit", "--json", "--since=2026-11-21")
+    assert code == 0 and [json.loads(line).get("number") for line in lines] == [None, 0, 1, 2]
+    assert run("audit", "--since=9999-01-01") == (0, ["no entry"])
+    assert run("audit", "--verify")[0] == 0
+    path = state_dir / "audit" / "log-00001.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"number":1', b'"number":2'))
+    code, lines = run("audit", "--verify")
+    assert code == 1 and lines[1].startswith("log-00001.jsonl line 3 was changed")
+    for wrong in (["audit", "--since=yesterday"], ["audit", "--heads=none"], ["audit", "all"]):
+        with pytest.raises(ConfigurationError):
+            run(*wrong)
 
 
 def test_the_flag_file_is_the_default_and_says_what_to_expect(parse):
@@ -93,7 +136,10 @@ def test_the_flag_file_is_the_default_and_says_what_to_expect(parse):
         ),
         (("--data_dir=nowhere",), "--data_dir must be an existing folder, found 'nowhere'"),
         (("--data_dir=.",), "--state_dir must be the folder of a store that has joined"),
-        (("jion", "TOKEN"), "store takes join, request, install, model or flags, found 'jion'"),
+        (("jion", "TOKEN"), "store takes join, request, install, model, audit"),
+        (("policy", "show"), "store policy must be followed by check or explain, found 'show'"),
+        (("policy", "check"), "--work must be the run that is to be checked, found None"),
+        (("policy", "explain", "--policy=nowhere"), "--policy must be a file that can be read"),
         (("join",), "the command is `store join TOKEN`, found 'nothing' behind it"),
         (("join", "a", "b"), "the command is `store join TOKEN`, found 'a b' behind it"),
         (("join", "token"), "TOKEN must be the whole word that `fleet invite` printed"),

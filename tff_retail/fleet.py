@@ -6,6 +6,7 @@
     python -m tff_retail.fleet approve FILE                    answers `store request`, by files
     python -m tff_retail.fleet list                            stores, and until when they may
     python -m tff_retail.fleet status                          who is connected, since when
+    python -m tff_retail.fleet heads [NAME]                    audit logs, as countersigned here
     python -m tff_retail.fleet revoke NAME                     from the next call on
     python -m tff_retail.fleet rotate [NAME ...]               headquarters' certificate, or stores'
     python -m tff_retail.fleet sign RUN                        approves a run, then its model
@@ -24,7 +25,7 @@ from absl import flags
 
 from tff_retail.command_line import FLAGS, run_main
 from tff_retail.config import ConfigurationError, require, require_address
-from tff_retail.program import fleet_table
+from tff_retail.program import fleet_heads, fleet_table
 from tff_retail.program.signed_run_model import sign_run_model
 from tff_retail.transport import authority_files, store_admittance
 from tff_retail.transport.certificate_office import CertificateOffice
@@ -67,7 +68,7 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "manifest_key", None, "sign: the key; by default <dir>/signing/manifest.key"
     )
-    flags.DEFINE_boolean("json", False, "list, status: print JSON in place of a table")
+    flags.DEFINE_boolean("json", False, "list, status, heads: print JSON in place of a table")
 
 
 def main(arguments: list[str]) -> int:
@@ -156,6 +157,16 @@ def _status(arguments: Sequence[str]) -> None:
         print(fleet_table.fleet_status_text(fleet))
 
 
+def _heads(arguments: Sequence[str]) -> None:
+    fleet = _fleet()
+    if arguments:
+        print(fleet_heads.fleet_heads_of(fleet, arguments[0]))
+    elif FLAGS.json:
+        print(json.dumps(fleet_heads.fleet_heads(fleet), indent=1, ensure_ascii=False))
+    else:
+        print(fleet_heads.fleet_heads_text(fleet))
+
+
 def _revoke(arguments: Sequence[str]) -> None:
     (name,) = arguments
     ended = store_admittance.revoke_store(_fleet(), name, FLAGS.reason)
@@ -194,13 +205,19 @@ _COMMANDS: Mapping[str, tuple[int, int, Callable[[Sequence[str]], None]]] = {
     "approve": (1, 1, _approve),
     "list": (0, 0, _list),
     "status": (0, 0, _status),
+    "heads": (0, 1, _heads),
     "revoke": (1, 1, _revoke),
     "rotate": (0, sys.maxsize, _rotate),
     "sign": (1, 1, _sign),
 }
 
 
-_ARGUMENTS = {(0, 0): "nothing", (1, 1): "one name or file", (0, sys.maxsize): "names"}
+_ARGUMENTS = {
+    (0, 0): "nothing",
+    (0, 1): "one name at most",
+    (1, 1): "one name or file",
+    (0, sys.maxsize): "names",
+}
 
 
 def _fleet() -> FleetFolder:

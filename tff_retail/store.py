@@ -7,13 +7,19 @@ In place of a token, by files: `store request NAME FILE` makes a key and a reque
 answers it (`fleet approve`), and `store install FILE` takes the answer. `store model rollback` puts
 the model into use again that was delivered before the present one.
 
+`store policy explain` says in sentences what this store lets out, and `store policy check
+--work=RUN` what it would refuse of a run and why; both take --policy=FILE, by default the default
+policy. `store audit` shows what has left this store, and `store audit --verify` whether that
+record is as it was written.
+
 The daemon dials out, over one connection; it comes back by itself when that is lost, and stops
 within seconds of SIGTERM. The photographs lie in <data_dir>/<label>/*.jpg, or as
-<data_dir>/manifest.csv says. Exit code 0: stopped; 1: headquarters refused; 2: the command is
-wrong.
+<data_dir>/manifest.csv says. Exit code 0: stopped; 1: headquarters refused, or the audit log does
+not hold; 2: the command is wrong.
 """
 
 import dataclasses
+import datetime
 import pathlib
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +67,14 @@ def define_flags() -> None:
         "measured once a model; less gives other bits, and the default is the run's",
     )
     flags.DEFINE_string(
+        "policy", None, "file of what this store lets out; configs/policy.toml is the default"
+    )
+    flags.DEFINE_string(
+        "work",
+        None,
+        "for `policy check`: a run directory, a --state_dir or a serialised computation",
+    )
+    flags.DEFINE_string(
         "listen_address", None, "where TFF clients may connect, HOST:PORT; by default nowhere"
     )
     flags.DEFINE_string(
@@ -72,6 +86,12 @@ def define_flags() -> None:
     flags.DEFINE_string(
         "chain_fingerprint", None, "that `install` insists on; by default it takes any chain"
     )
+    flags.DEFINE_boolean("verify", False, "audit: whether the log is as it was written")
+    flags.DEFINE_string("since", None, "audit: entries from this day or time (UTC) on")
+    flags.DEFINE_string(
+        "heads", None, "audit: what `fleet heads NAME` printed; by default what the store kept"
+    )
+    flags.DEFINE_boolean("json", False, "audit: print JSON in place of a table")
 
 
 def main(arguments: list[str]) -> int:
@@ -81,11 +101,10 @@ def main(arguments: list[str]) -> int:
         known = ", ".join(name for name in _COMMANDS if name)
         raise ConfigurationError(f"store takes {known} or flags, found {command!r}; see --help")
     try:
-        _COMMANDS[command](rest)
+        return _COMMANDS[command](rest) or 0
     except EnrolmentRefused as refusal:
         print(f"error: {refusal}", file=sys.stderr)
         return 1
-    return 0
 
 
 def store_config_from_flags() -> StoreConfig:
@@ -162,12 +181,71 @@ def _model(arguments: Sequence[str]) -> None:
     _say(f"the model {digest[:16]} is in use again")
 
 
-_COMMANDS: Mapping[str, Callable[[Sequence[str]], None]] = {
+def _policy(arguments: Sequence[str]) -> int:
+    """1 where the policy would refuse something."""
+    from tff_retail.privacy.policy_explanation import explain_policy
+    from tff_retail.privacy.release_policy import ReleasePolicy
+    from tff_retail.privacy.release_policy_file import read_release_policy
+
+    (action,) = _exactly(arguments, "policy check|explain")
+    policy = read_release_policy(FLAGS.policy) if FLAGS.policy else ReleasePolicy()
+    if action == "explain":
+        for sentence in explain_policy(policy):
+            _say(sentence)
+        return 0
+    if action != "check":
+        raise ConfigurationError(
+            f"store policy must be followed by check or explain, found {action!r}"
+        )
+    require(bool(FLAGS.work), "work", "the run that is to be checked", FLAGS.work)
+    from tff_retail.program.policy_check import check_policy  # imports TensorFlow
+
+    refused = check_policy(policy, FLAGS.work)
+    for line in refused:
+        _say(line)
+    if not refused:
+        _say("the policy refuses nothing of it")
+    return 1 if refused else 0
+
+
+def _audit(arguments: Sequence[str]) -> int:
+    """1 where the log does not hold."""
+    from tff_retail.program.audit_report import AuditReport
+
+    _exactly(arguments, "audit")
+    heads = pathlib.Path(FLAGS.heads).expanduser() if FLAGS.heads else None
+    report = AuditReport(pathlib.Path(FLAGS.state_dir).expanduser(), heads)
+    if FLAGS.verify:
+        verdict = report.verdict()
+        _say(report.verdict_text(verdict))
+        return 1 if verdict.problems else 0
+    since = None if FLAGS.since is None else _time(FLAGS.since)
+    if FLAGS.json:
+        for line in report.json_lines(since):
+            _say(line)
+    else:
+        _say(report.table(since))
+    return 0
+
+
+def _time(text: str) -> datetime.datetime:
+    try:
+        found = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigurationError(
+            f"--since must be a day such as 2026-11-21, or a time, found {text!r}"
+        ) from None
+    return found if found.tzinfo else found.replace(tzinfo=datetime.UTC)
+
+
+_COMMANDS: Mapping[str, Callable[[Sequence[str]], int | None]] = {
     "": _run,
     "join": _join,
     "request": _request,
     "install": _install,
     "model": _model,
+    "audit": _audit,
+    "policy": _policy,
 }
 
 

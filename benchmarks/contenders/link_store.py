@@ -10,7 +10,8 @@ import asyncio
 import pathlib
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from tff_retail.transport.headquarters_link import HeadquartersLink
 from tff_retail.transport.link_client import LinkClient
@@ -43,6 +44,9 @@ class _Echo:
 
     async def take_acknowledgement(self, run: str, round_num: int) -> None:
         """Nothing is kept."""
+
+    async def take_countersigned(self, header: Mapping[str, Any]) -> None:
+        """No head was told."""
 
     async def take_model(self, name: str, digest: str, signature: str, body: memoryview) -> None:
         """Not used."""

@@ -14,6 +14,9 @@ from unittest import mock
 
 import tensorflow as tf
 
+from tff_retail.program import remote_run
+from tff_retail.program.evaluation import Evaluator
+from tff_retail.program.run_directory import RunDirectory
 from tff_retail.runtime.cohort_sums import CohortSums
 from tff_retail.runtime.connected_stores import ConnectedStores
 from tff_retail.runtime.remote_store import RemoteStore
@@ -59,13 +62,29 @@ def _after_first_broadcast() -> None:
     mock.patch.object(RemoteStore, "_create", create).start()
 
 
+def _before_the_second_model() -> None:
+    """Dies when the best model is released, and the last one is written and has no name yet."""
+    original = os.rename
+
+    def rename(source: Any, target: Any) -> None:
+        if str(target).endswith("model_last"):
+            _die()
+        original(source, target)
+
+    mock.patch.object(os, "rename", rename).start()
+
+
 PHASES: dict[str, Callable[[], None]] = {
     "waiting": lambda: _before(ConnectedStores, "wait"),
     "broadcast": _after_first_broadcast,
     "collecting": lambda: _after(RoundFold, "take"),
     "folding": lambda: _before(CohortSums, "join"),
+    "evaluated": lambda: _after(Evaluator, "_over"),
     # The checkpoint lies there in full, under its temporary name.
     "saving": lambda: _before(tf.io.gfile, "rename"),
+    "releasing": _before_the_second_model,
+    "released": lambda: _before(remote_run, "sign_or_find"),
+    "finished": lambda: _before(RunDirectory, "close"),
     "delivering": lambda: _before(StoreLink, "offer_model"),
 }
 

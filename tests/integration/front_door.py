@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from collections.abc import Callable
 
 from tests.integration.small_proxies import Relay
 
@@ -12,12 +13,18 @@ class FrontDoor(Relay):
 
     Attributes:
       bytes_per_s: that pass in each direction; 0 for any number.
+      latency_s: that every piece waits.
+      spoil_after: bytes in either direction after which `spoil` has its way with a piece, once.
+      spoil: what it makes of a piece.
       freeze_after: bytes in either direction after which `passes` is cleared, once.
     """
 
     def __init__(self):
         self.bytes_per_s = 0
+        self.latency_s = 0.0
         self.freeze_after: int | None = None
+        self.spoil_after: int | None = None
+        self.spoil: Callable[[bytes], bytes] = bytes
         self._changed = threading.Condition()
         self._port: int | None = None
         self._is_closed = False
@@ -53,7 +60,15 @@ class FrontDoor(Relay):
                     if self._port == port:
                         self._port = None
 
+    def _spoilt(self, received: bytes) -> bytes:
+        if self.spoil_after is None or self.moved <= self.spoil_after:
+            return received
+        self.spoil_after = None
+        return self.spoil(received)
+
     def _delay(self, num_bytes: int) -> None:
+        if self.latency_s:
+            time.sleep(self.latency_s)
         if self.bytes_per_s:
             time.sleep(num_bytes / self.bytes_per_s)
         if self.freeze_after is not None and self.moved + num_bytes > self.freeze_after:

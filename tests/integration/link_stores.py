@@ -9,14 +9,17 @@ import queue
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tff_retail.transport.authority import Authority, certificate_pem
 from tff_retail.transport.link_client import LinkClient
 from tff_retail.transport.link_hello import Hello
 from tff_retail.transport.link_server import LinkServer, StoreLink
 from tff_retail.transport.loop_thread import LoopThread
+from tff_retail.transport.peer_certificate import store_uri
 from tff_retail.transport.proxy_settings import ProxySettings
 from tff_retail.transport.reconnect_delays import ReconnectDelays
 from tff_retail.transport.tls import ClientTls, ServerTls
@@ -61,6 +64,25 @@ class Chain:
         certificate = self._intermediate.issue_store(key.public_key(), name, when)
         return ClientTls(_pem(key), self._chain(certificate), root or self.root)
 
+    def forged_tls(self, name: str, signer: ClientTls) -> ClientTls:
+        """A store's certificate that another store has signed with its own."""
+        own = x509.load_pem_x509_certificates(signer.chain)
+        signing = serialization.load_pem_private_key(signer.key, None)
+        assert isinstance(signing, ec.EllipticCurvePrivateKey)
+        key, now = _key(), datetime.datetime.now(datetime.UTC)
+        forged = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+            .issuer_name(own[0].subject)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - datetime.timedelta(minutes=1))
+            .not_valid_after(now + datetime.timedelta(days=1))
+            .add_extension(x509.SubjectAlternativeName([store_uri(name)]), critical=False)
+            .sign(signing, hashes.SHA256())
+        )
+        return ClientTls(_pem(key), certificate_pem(forged, *own), self.root)
+
     def _chain(self, certificate):
         return certificate_pem(certificate, self._intermediate.certificate)
 
@@ -75,6 +97,7 @@ class Headquarters:
         self.refusals: dict[str, str] = {}
         self.standings: queue.Queue[tuple[str, str]] = queue.Queue()
         self.turned_away: queue.Queue[tuple[str, str]] = queue.Queue()
+        self.heads: queue.Queue[tuple[str, Mapping[str, Any]]] = queue.Queue()
         self.server = LinkServer(
             "localhost:0",
             tls,
@@ -84,6 +107,7 @@ class Headquarters:
             on_report=lambda link, report: self.reports.put((link.name, report)),
             on_standing=lambda link, sentence: self.standings.put((link.name, sentence)),
             on_refused=lambda link, sentence: self.turned_away.put((link.name, sentence)),
+            on_head=lambda link, head: self.heads.put((link.name, head)),
             **settings,
         )
         self.address = self.server.start()
@@ -115,6 +139,7 @@ class Handler:
 
     def __init__(self):
         self.left_queue, self.acknowledged, self.models = (queue.Queue() for _ in range(3))
+        self.countersigned: queue.Queue[Mapping[str, Any]] = queue.Queue()
         self.calls: queue.Queue[str] = queue.Queue()
         self.cancelled: queue.Queue[str] = queue.Queue()
         self.runs: queue.Queue[str] = queue.Queue()
@@ -163,6 +188,9 @@ class Handler:
 
     async def take_acknowledgement(self, run, round_num):
         self.acknowledged.put((run, round_num))
+
+    async def take_countersigned(self, header):
+        self.countersigned.put(header)
 
     async def take_model(self, name, digest, signature, body):
         self.models.put((name, digest, signature, bytes(body)))

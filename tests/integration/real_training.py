@@ -29,6 +29,7 @@ RUN_FLAGS = (
     "--device=cpu",
     "--min_available_stores=3",
 )
+_MODULE = "tests.integration.impatient_store"
 SCHEDULE = {"rounds": 3, "min_stores": 2}
 
 
@@ -36,13 +37,13 @@ class RealStore:
     """A daemon that lives as long as a test module, or is started anew."""
 
     def __init__(self, state_dir: pathlib.Path, data_dir: pathlib.Path, door: FrontDoor) -> None:
-        self._state_dir, self._data_dir, self.door = state_dir, data_dir, door
+        self.state_dir, self.data_dir, self.door = state_dir, data_dir, door
         self.daemon = self._start()
 
     @property
     def model(self) -> pathlib.Path:
         """The weights of the model that was delivered to it."""
-        return self._state_dir / "model" / "current" / "weights.npz"
+        return self.state_dir / "model" / "current" / "weights.npz"
 
     def executor(self) -> psutil.Process:
         """Its child, which a test may stop and continue."""
@@ -56,18 +57,20 @@ class RealStore:
             self.daemon.process.wait()
             psutil.wait_procs(children, timeout=TIMEOUT_S)
 
-    def start_again(self) -> None:
-        """After `kill`."""
-        self.daemon = self._start()
+    def start_again(self, *flags: str, module: str = _MODULE) -> None:
+        """After `kill`; with other flags, perhaps."""
+        self.daemon = self._start(*flags, module=module)
 
-    def _start(self) -> Daemon:
-        return start_daemon(
-            self._state_dir,
-            self._data_dir,
-            self.door.address,
-            "--device=cpu",
-            module="tests.integration.impatient_store",
-        )
+    def wait_until_ready(self) -> None:
+        """Waits until it has work that it has agreed to, from before a start or from now."""
+        ready = "ready for the run"
+        self.daemon.wait_until_said(ready, self._said_before.count(ready) + 1)
+
+    def _start(self, *flags: str, module: str = _MODULE) -> Daemon:
+        log = self.state_dir.with_suffix(".log")
+        self._said_before = log.read_text(encoding="utf-8") if log.exists() else ""
+        where = self.state_dir, self.data_dir, self.door.address
+        return start_daemon(*where, "--device=cpu", *flags, module=module)
 
 
 class RealChain:
@@ -146,7 +149,7 @@ class Coordinator:
     ) -> None:
         folder = chain.fleet.folder.path
         self._chain, self.run, self._output = chain, run, run.with_suffix(".log")
-        self._flags = [
+        self.flags = [
             *RUN_FLAGS,
             *_flags(SCHEDULE | schedule),
             "--stores=remote",
@@ -171,7 +174,7 @@ class Coordinator:
         module = "tests.integration.dying_train" if dies_in else "tff_retail.train"
         with self._output.open("wb") as file:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", module, *self._flags],
+                [sys.executable, "-m", module, *self.flags],
                 cwd=CLONE,
                 env={**os.environ, "DIES_IN": dies_in},
                 stdin=subprocess.DEVNULL,

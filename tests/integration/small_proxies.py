@@ -89,9 +89,13 @@ class Relay(_Listener):
                 if self.cut_after is not None and self.moved > self.cut_after:
                     self.cut_after = None
                     self.cut()
-                target.sendall(received)
+                target.sendall(self._spoilt(received))
         with contextlib.suppress(OSError):
             target.shutdown(socket.SHUT_RDWR)
+
+    def _spoilt(self, received: bytes) -> bytes:
+        """What is passed on in the place of what came."""
+        return received
 
     def _delay(self, num_bytes: int) -> None:
         """Waits as long as so many bytes take."""

@@ -46,6 +46,13 @@ def test_a_store_that_is_not_welcome_is_told_why(around):
     assert headquarters.joined.empty()
 
 
+def test_a_store_that_nothing_is_asked_of_is_sent_away_soon_after_it_was_revoked(connected):
+    headquarters, store, _ = connected
+    headquarters.refusals["store-001"] = "its certificate was revoked"
+    assert "its certificate was revoked" in store.handler.next_left()
+    assert headquarters.next_left() == "it was refused: its certificate was revoked"
+
+
 def test_a_store_revoked_between_two_calls_gets_no_second_one(connected):
     headquarters, store, link = connected
     assert headquarters.call(link, "echo", b"one") == b"one"

@@ -5,76 +5,20 @@ import concurrent.futures
 import contextlib
 import socket
 import ssl
-import threading
 
 import grpc
 import psutil
 import pytest
 
 from tests.integration.link_stores import HELLO, TIMEOUT_S, ask, port_of
+from tests.integration.rogue_store import frame_bytes, rogue_store
 from tests.integration.small_proxies import Relay, closing
 from tff_retail.transport.link_faults import CallFailed, LinkLost
-from tff_retail.transport.link_frames import Frame, Kind, decode_frame, encode_frame
+from tff_retail.transport.link_frames import Kind, encode_frame
 from tff_retail.transport.link_limits import LinkLimits
 from tff_retail.transport.link_stream import ATTEND
 
 _MIB = 1024 * 1024
-
-
-class _Rogue:
-    """A raw stream to the server."""
-
-    def __init__(self, address, tls, **stream):
-        self._channel = grpc.secure_channel(
-            address, tls.grpc_credentials(), [("grpc.max_send_message_length", -1)]
-        )
-        self._messages: list = []
-        self._has_more = threading.Condition()
-        self.stream = self._channel.stream_stream(ATTEND)(self._sent(), **stream)
-
-    def _sent(self):
-        while True:
-            with self._has_more:
-                self._has_more.wait_for(lambda: self._messages)
-                message = self._messages.pop(0)
-            if message is None:
-                return
-            yield message
-
-    def send(self, *messages):
-        with self._has_more:
-            self._messages += messages
-            self._has_more.notify()
-
-    def frame(self):
-        return decode_frame(next(self.stream))
-
-    def join(self):
-        self.send(encode_frame(HELLO.to_frame()))
-        assert self.frame().kind is Kind.WELCOME
-
-    def begin_result(self, number, size):
-        self.send(_message(Kind.RESULT, number=number, size=size))
-        assert self.frame().kind is Kind.PROCEED
-        self.send(_message(Kind.PART, bytes(100_000), number=number))
-
-    def close(self):
-        self.send(None)
-        self.stream.cancel()
-        self._channel.close()
-
-
-@contextlib.contextmanager
-def _rogue(around, headquarters, **stream):
-    rogue = _Rogue(headquarters.address, around.chain.store_tls(), **stream)
-    try:
-        yield rogue
-    finally:
-        rogue.close()
-
-
-def _message(kind, body=b"", **header):
-    return encode_frame(Frame(kind, header, [body]))
 
 
 _DIGEST = "0" * 64
@@ -85,14 +29,14 @@ _DIGEST = "0" * 64
     [
         (b"junk", "A frame must have at least 5 bytes, has 4"),
         (b"\x63\x00\x00\x00\x00", "A frame's kind must be in the table, found 99"),
-        (_message(Kind.RESULT, number=1, size=0), "A result must answer a call that has no"),
-        (_message(Kind.PART, number=1), "A part must belong to a body that is on its way"),
+        (frame_bytes(Kind.RESULT, number=1, size=0), "A result must answer a call that has no"),
+        (frame_bytes(Kind.PART, number=1), "A part must belong to a body that is on its way"),
         (encode_frame(HELLO.to_frame()), "`hello` must not come from store while the link is"),
     ],
 )
 def test_whoever_breaks_a_rule_is_told_and_sent_away(around, message, reason):
     headquarters = around.headquarters()
-    with _rogue(around, headquarters) as rogue:
+    with rogue_store(around, headquarters) as rogue:
         rogue.join()
         rogue.send(message)
         goodbye = rogue.frame()
@@ -103,15 +47,15 @@ def test_whoever_breaks_a_rule_is_told_and_sent_away(around, message, reason):
 
 def test_a_flood_of_small_frames(around):
     headquarters = around.headquarters(limits=LinkLimits(frame_burst=50, frames_per_second=1))
-    with _rogue(around, headquarters) as rogue:
+    with rogue_store(around, headquarters) as rogue:
         rogue.join()
-        rogue.send(*[_message(Kind.READY, manifest=_DIGEST, examples={})] * 100)
+        rogue.send(*[frame_bytes(Kind.READY, manifest=_DIGEST, examples={})] * 100)
         assert rogue.frame().header["reason"] == "At most 1 frames a second may come"
 
 
 def test_a_message_larger_than_a_frame(around):
     headquarters = around.headquarters()
-    with _rogue(around, headquarters) as rogue:
+    with rogue_store(around, headquarters) as rogue:
         rogue.join()
         rogue.send(bytes(8 * _MIB))
         with pytest.raises(grpc.RpcError) as caught:
@@ -122,16 +66,16 @@ def test_a_message_larger_than_a_frame(around):
 
 def test_a_compressed_message_is_not_inflated(around):
     headquarters = around.headquarters()
-    with _rogue(around, headquarters, compression=grpc.Compression.Gzip) as rogue:
+    with rogue_store(around, headquarters, compression=grpc.Compression.Gzip) as rogue:
         # 1,000 bytes that would be a megabyte.
-        rogue.send(_message(Kind.GOODBYE, reason="x" * 400) + bytes(_MIB))
+        rogue.send(frame_bytes(Kind.GOODBYE, reason="x" * 400) + bytes(_MIB))
         goodbye = rogue.frame()
     assert goodbye.header["reason"] == "A frame's kind must be in the table, found 31"
 
 
 def test_who_does_not_say_hello_is_sent_away(around):
     headquarters = around.headquarters(limits=LinkLimits(hello_s=0.2))
-    with _rogue(around, headquarters) as rogue:
+    with rogue_store(around, headquarters) as rogue:
         refused = rogue.frame()
         assert refused.header == {
             "code": "hello",
@@ -172,7 +116,7 @@ def test_plain_text_gets_no_answer(around):
 
 def test_a_result_that_never_ends_is_ended_by_its_caller(around):
     headquarters = around.headquarters(max_receiving_bytes=10 * _MIB)
-    with _rogue(around, headquarters) as rogue:
+    with rogue_store(around, headquarters) as rogue:
         rogue.join()
         link = headquarters.next_link()
         pending = headquarters.server.submit(ask(link))
@@ -191,7 +135,7 @@ def test_a_result_that_never_ends_is_ended_by_its_caller(around):
 
 def test_cancelled_calls_that_are_never_answered_run_out(around):
     headquarters = around.headquarters(limits=LinkLimits(max_calls=3))
-    with _rogue(around, headquarters) as rogue:
+    with rogue_store(around, headquarters) as rogue:
         rogue.join()
         link = headquarters.next_link()
         for _ in range(3):
@@ -295,7 +239,7 @@ def _echo(headquarters, link):
 
 def test_a_link_that_is_lost_gives_its_room_back(around):
     headquarters = around.headquarters(max_receiving_bytes=10 * _MIB)
-    with _rogue(around, headquarters) as rogue:
+    with rogue_store(around, headquarters) as rogue:
         rogue.join()
         link = headquarters.next_link()
         pending = headquarters.server.submit(ask(link))
@@ -310,7 +254,7 @@ def test_a_link_that_is_lost_gives_its_room_back(around):
 def test_memory_of_a_declared_size(around):
     headquarters = around.headquarters(max_receiving_bytes=2**31)
     before = psutil.Process().memory_info().rss
-    with _rogue(around, headquarters) as rogue:
+    with rogue_store(around, headquarters) as rogue:
         rogue.join()
         pending = headquarters.server.submit(ask(headquarters.next_link()))
         number = rogue.frame().header["number"]

@@ -149,7 +149,7 @@ def test_a_store_without_a_certificate(headquarters, tmp_path):
 def test_another_release_is_named_at_both_ends(fleet, tmp_path):
     state_dir = _enrol(fleet, tmp_path / "north")
     sentence = (
-        "Headquarters speaks version 7 of the store link and this store 1; install the same "
+        "Headquarters speaks version 7 of the store link and this store 1 or 2; install the same "
         "release of tff_retail on both"
     )
     for headquarters in _serving(fleet, versions=(7,)):

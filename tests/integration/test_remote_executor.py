@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import re
 
 import grpc
 import numpy as np
@@ -43,7 +44,8 @@ def served(chain, work, tmp_path_factory):
     service = ExecutorService(WorkDesk(make_store(work, Data()), kept, **_no_calls()))
     service.approve([work])
 
-    async def answer(method, request):
+    async def answer(method, request, who):
+        assert re.fullmatch("client [0-9a-f]{64}", who)
         handle = functools.partial(service.handle, method, request, caller=object())
         try:
             return await asyncio.get_running_loop().run_in_executor(None, handle)

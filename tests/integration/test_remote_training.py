@@ -1,5 +1,6 @@
 """A whole training over real stores: coordinator and daemons as processes, TLS between them."""
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from tests.integration.real_training import (
 )
 from tests.integration.store_daemons import CLONE
 from tests.train_command import TIMEOUT_S, read_csv, wait_until, weights
+from tff_retail.program.audit_report import AuditReport
+from tff_retail.program.head_keeper import heads_path
 
 # Seconds in which a store that neither hangs nor creeps has answered, on a busy machine too.
 _DEADLINE_S = 6
@@ -58,6 +61,19 @@ def test_real_stores_train_the_model_that_simulated_ones_do(first):
         assert store.model.read_bytes() == (done.run / "model" / "weights.npz").read_bytes()
 
 
+def test_what_left_the_stores_is_on_record_and_countersigned(first):
+    chain, _ = first
+    for name, store in chain.stores.items():
+        for heads in (None, heads_path(chain.fleet.folder, name)):
+            verdict = AuditReport(store.state_dir, heads).verdict()
+            assert verdict.problems == () and verdict.num_countersigned > 3
+        entries = map(json.loads, AuditReport(store.state_dir).json_lines(None))
+        released = {
+            (entry["role"], entry["round"]) for entry in entries if entry["event"] == "released"
+        }
+        assert {("train", 1), ("train", 2), ("train", 3)} <= released
+
+
 def test_killed_in_every_phase_it_makes_the_same_model(chain, tmp_path):
     with coordinator(chain, tmp_path / "run", "--rejoin_wait_s=120") as killed:
         for phase in ("waiting", "broadcast", "collecting", "folding", "saving", "delivering"):
@@ -87,6 +103,34 @@ def test_connections_cut_in_mid_body_cost_nothing(chain, tmp_path):
         assert [stores[name].door.cut_after for name in ("north", "south")] == [None, None]
         assert "no result of" not in cut.said()
         require_same(run, chain.simulated)
+
+
+def test_a_network_that_delays_repeats_and_spoils_costs_nothing(chain, tmp_path):
+    """TLS finds what was repeated or spoilt in mid-body; the store dials again."""
+    doors = {name: store.door for name, store in chain.stores.items()}
+    doors["east"].latency_s = 0.02
+    spoils = {"north": lambda piece: piece + piece, "south": lambda piece: _flipped(piece)}
+    for name, share in (("north", 0.4), ("south", 1.5)):  # of a broadcast, and of a result
+        doors[name].spoil = spoils[name]
+        doors[name].spoil_after = doors[name].moved + int(share * _model_bytes(chain))
+    times = {name: _times_lost(chain, name) for name in NAMES}
+    try:
+        with training(chain, tmp_path / "run") as disturbed:
+            assert disturbed.wait() == 0, disturbed.said()
+            assert "no result of" not in disturbed.said()
+            require_same(disturbed.run, chain.simulated)
+        assert [_times_lost(chain, name) - times[name] for name in spoils] == [1, 1]
+    finally:
+        doors["east"].latency_s = 0.0
+
+
+def _flipped(piece: bytes) -> bytes:
+    middle = len(piece) // 2
+    return piece[:middle] + bytes([piece[middle] ^ 1]) + piece[middle + 1 :]
+
+
+def _times_lost(chain: RealChain, name: str) -> int:
+    return chain.stores[name].daemon.said().count("The connection to headquarters was lost")
 
 
 def _model_bytes(chain: RealChain) -> int:

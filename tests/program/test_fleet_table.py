@@ -7,6 +7,7 @@ import pytest
 
 from tests.transport.small_fleet import DAY, HOUR, SmallFleet
 from tff_retail.program.fleet_table import fleet_list, fleet_list_text, fleet_status_text
+from tff_retail.program.process_mark import process_mark
 from tff_retail.transport.store_admittance import revoke_store, want_renewal
 
 
@@ -69,7 +70,8 @@ def test_status_shows_what_the_coordinator_knows(fleet):
         "python": "3.11.7",
     }
     ready = {"is_connected": True, "is_ready": True, "examples": {"train": 90}, "last_round": 3}
-    away = {"is_connected": False, "left": "connection lost", "last_error": None}
+    trouble = {"code": "too_late", "since": "2030-01-01T11:00:00+00:00", "times": 3}
+    away = {"is_connected": False, "left": "connection lost", "trouble": trouble}
     status = {
         "run": "prod",
         "state": "training",
@@ -78,15 +80,42 @@ def test_status_shows_what_the_coordinator_knows(fleet):
         "stores": {"a": {**store, **ready}, "b": {**store, **away}},
     }
     fleet.folder.status_path.write_text(json.dumps(status))
-    first, header, *rows, last = fleet_status_text(fleet.folder).splitlines()
+    first, silence, header, *rows, words, last = fleet_status_text(fleet.folder).splitlines()
+    assert silence.startswith("its coordinator has given no sign of life since; below is what was")
+    assert words == "b: connection lost"
     assert first.startswith("run prod, training 4: 1 connected; last change ")
     assert first.endswith(" UTC, 3 h ago")
     assert [row.split() for row in rows] == [
         "a ready 2030-01-01 12:00 0.1.0 / 2.14.1 / 3.11.7 90 train 3".split(),
-        "b away 2030-01-01 12:00 0.1.0 / 2.14.1 / 3.11.7 connection lost".split(),
+        "b away 2030-01-01 12:00 0.1.0 / 2.14.1 / 3.11.7".split()
+        + "too_late since 01-01 11:00, 3 times".split(),
         "c never seen".split(),
     ]
     assert last.startswith("headquarters' certificate holds until ")
+
+
+def test_a_coordinator_that_is_gone_is_said_to_be(fleet):
+    status = {
+        "run": "prod",
+        "state": "training",
+        "written_at": fleet.clock.now.isoformat(),
+        "process": process_mark(),
+        "stores": {},
+    }
+
+    def told(**changes) -> str:
+        fleet.folder.status_path.write_text(json.dumps({**status, **changes}))
+        return fleet_status_text(fleet.folder)
+
+    assert "coordinator" not in told()
+    gone = {**process_mark(), "id": 2**22 + 1}  # above the kernel's highest
+    assert "its coordinator, process 4194305, was killed" in told(process=gone)
+    assert "its coordinator, process" in told(process={**process_mark(), "started": 1.0})
+    assert "coordinator" not in told(process=gone, state="finished")
+    elsewhere = {**process_mark(), "host": "elsewhere"}
+    assert "coordinator" not in told(process=elsewhere)
+    written = (fleet.clock.now - HOUR).isoformat()
+    assert "no sign of life" in told(process=elsewhere, written_at=written)
 
 
 @pytest.mark.parametrize(

@@ -111,6 +111,33 @@ def test_only_plain_files_are_written(kind, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def _header(name: str, kind: bytes, size: int = 0) -> bytearray:
+    entry = tarfile.TarInfo(name)
+    entry.type, entry.size = kind, size
+    return bytearray(entry.tobuf(tarfile.GNU_FORMAT))
+
+
+def test_some_bytes_do_not_stand_for_gigabytes(tmp_path):
+    header = _header("bomb", tarfile.GNUTYPE_SPARSE)
+    header[386:410] = b"00000000000\0" * 2  # one piece, without bytes
+    header[483:495] = b"77777777777\0"  # 8 GiB when it is read
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header[:512])
+    with pytest.raises(MalformedArchive, match="plain files"):
+        unpack_model(bytes(header) + bytes(1024), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_headers_before_headers_do_not_exhaust_the_stack(tmp_path):
+    long_name = bytes(_header("././@LongLink", tarfile.GNUTYPE_LONGNAME, 5)) + b"abcd\0".ljust(
+        512, b"\0"
+    )
+    with pytest.raises(MalformedArchive, match="must be a tar archive"):
+        unpack_model(
+            long_name * 2000 + bytes(_header("a", tarfile.REGTYPE)) + bytes(1024), tmp_path
+        )
+
+
 def test_a_broken_archive_leaves_what_was_in_use(make_model, folder):
     models = InstalledModels(folder)
     digest, archive = make_model("1")

@@ -10,18 +10,33 @@ from typing import Any, cast
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 
+from tests.privacy.executor_messages import message, struct, tensor, work
+from tff_retail.privacy.release_ledger import ReleaseLedger
+from tff_retail.privacy.release_policy import ReleasePolicy
 from tff_retail.program.content_folder import ContentFolder
 from tff_retail.program.installed_models import InstalledModels
+from tff_retail.program.release_gate import ReleaseGate
 from tff_retail.program.store_agent import StoreAgent
 from tff_retail.transport.link_faults import CallFailed, LinkLost, StoreRefused
+from tff_retail.transport.private_file import write_private_file
 from tff_retail.transport.signed_manifest import sign_manifest
 
 CHAIN, RUN = "c" * 64, "first"
 NOW = datetime.datetime(2026, 11, 21, 12, tzinfo=datetime.UTC)
 KEY = ed25519.Ed25519PrivateKey.generate()
-GRAPHS = {hashlib.sha256(graph).hexdigest(): graph for graph in (b"train", b"evaluate")}
+BODIES = (work(struct(("loss", tensor())), tensor()), work(struct(("top_1", tensor())), tensor()))
+GRAPHS = {hashlib.sha256(graph).hexdigest(): graph for graph in BODIES}
 TRAIN, EVALUATE = GRAPHS
-EXAMPLES = {"train": 3, "validation": 2}
+EXAMPLES = {"train": 30, "validation": 20}
+COUNTS = {
+    **EXAMPLES,
+    "train_labels": 2,
+    "train_fewest": 9,
+    "validation_labels": 2,
+    "validation_fewest": 9,
+}
+# An executor is opened, and that is all that these calls do.
+OPENED = message(1, message(1, b"1"))
 
 
 class _Trust:
@@ -66,7 +81,7 @@ class _Executor:
         await self.may_load.wait()
         if self.failure is not None:
             raise self.failure
-        return EXAMPLES
+        return COUNTS
 
     @contextlib.asynccontextmanager
     async def call(self, method, body):
@@ -78,10 +93,17 @@ class _Executor:
             raise
         if self.failure is not None:
             raise self.failure
-        yield memoryview(b"answer")
+        yield memoryview(OPENED)
 
     async def acknowledge(self, run, round_num):
         self.acknowledged.append((run, round_num))
+
+
+class _Record:
+    """Of what is written nothing is looked at here."""
+
+    def __getattr__(self, name):
+        return lambda *arguments: None
 
 
 def _manifest(**changes) -> dict:
@@ -112,10 +134,17 @@ class _Scene:
         self.said: list[str] = []
         self.now = NOW
         self.contents = ContentFolder(folder / "work")
+        self.record: Any = _Record()
+        policy = ReleasePolicy()
+        ledger = ReleaseLedger(
+            folder / "released.json", policy, save=write_private_file, now=lambda: self.now
+        )
         self.agent = StoreAgent(
             _Trust(),
             self.contents,
             InstalledModels(folder / "model"),
+            ReleaseGate(policy, ledger, say=self.said.append, now=lambda: self.now),
+            record=cast(Any, self.record),
             kept_manifest=folder / "manifest.signed",
             say=self.said.append,
             now=lambda: self.now,
@@ -165,9 +194,9 @@ async def test_contents_are_asked_for_once(scene):
     await scene.agent.joined(scene.link, RUN)
     digest = await scene.take(_signed())
     assert scene.link.told == [("want", [TRAIN, EVALUATE])]
-    await scene.agent.take_content(scene.link, TRAIN, memoryview(b"train"))
+    await scene.agent.take_content(scene.link, TRAIN, memoryview(BODIES[0]))
     assert scene.executor.loaded == []
-    await scene.agent.take_content(scene.link, EVALUATE, memoryview(b"evaluate"))
+    await scene.agent.take_content(scene.link, EVALUATE, memoryview(BODIES[1]))
     await scene.settle()
     assert scene.executor.loaded == [_manifest()]
     assert scene.link.told[1:] == [("ready", digest, EXAMPLES)]
@@ -284,11 +313,23 @@ async def test_the_manifest_outlives_a_restart(folder):
     scene = _after_a_restart(folder)
     await scene.agent.on_up()
     assert scene.executor.loaded == [_manifest()]
-    assert await scene.agent.answer("Compute", b"body") == [b"answer"]
+    assert await scene.agent.answer("GetExecutor", b"")
     await scene.agent.joined(scene.link, RUN)
     digest = await scene.take(_signed())
     assert scene.link.told == [("ready", digest, EXAMPLES)]
     assert len(scene.executor.loaded) == 1
+
+
+@_play_restart
+async def test_a_manifest_signed_anew_outlives_a_restart(folder):
+    """The one before it is a replay by then."""
+    scene = _after_a_restart(folder)
+    await scene.agent.on_up()
+    await scene.agent.joined(scene.link, RUN)
+    await scene.take(_signed(days=2))
+    again = _after_a_restart(folder)
+    await again.agent.on_up()
+    assert (again.said, again.executor.loaded) == (["ready for the run " + RUN], [_manifest()])
 
 
 @_play_restart
@@ -316,27 +357,27 @@ async def test_a_kept_manifest_without_its_contents_waits_for_headquarters(folde
 @_play
 async def test_calls_pass(scene):
     await scene.ready()
-    answer = await scene.agent.call("Compute", memoryview(b"body"))
-    assert b"".join(answer) == b"answer"
-    assert scene.executor.called == [("Compute", b"body")]
+    answer = await scene.agent.call("GetExecutor", memoryview(b""))
+    assert len(b"".join(answer)) == len(OPENED) + 31  # a name of the daemon's own
+    assert scene.executor.called == [("GetExecutor", b"")]
     scene.executor.failure = CallFailed(7, "own_results_only: no")
-    with pytest.raises(CallFailed, match="own_results_only"):
-        await scene.agent.call("Compute", memoryview(b"body"))
+    with pytest.raises(CallFailed, match="^own_results_only$"):
+        await scene.agent.call("GetExecutor", memoryview(b""))
 
 
 @_play
 async def test_a_manifest_that_ended_answers_no_call(scene):
     await scene.ready()
     scene.now = NOW + datetime.timedelta(days=1, seconds=1)
-    with pytest.raises(CallFailed, match="^manifest_expired") as failure:
-        await scene.agent.call("Compute", memoryview(b"body"))
+    with pytest.raises(CallFailed, match="^manifest_expired$") as failure:
+        await scene.agent.call("GetExecutor", memoryview(b""))
     assert failure.value.code == 7
     assert scene.executor.called == []
 
 
 async def _give_up_a_call(scene) -> None:
     scene.executor.may_answer.clear()
-    call = asyncio.create_task(scene.agent.call("Compute", memoryview(b"body")))
+    call = asyncio.create_task(scene.agent.call("GetExecutor", memoryview(b"")))
     await scene.settle()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -361,19 +402,19 @@ async def test_a_call_whose_link_is_lost_goes_on(scene):
 
 
 @_play
-async def test_work_is_a_line_and_a_report(scene):
-    digest = await scene.ready()
-    values = {"round": 3, "seconds": 2.14, "train": 3, "validation": 2}
-    scene.agent.on_report({"state": "working", "code": "train", "values": {"round": 3}})
+async def test_work_is_a_line_and_without_a_question_no_report(scene):
+    await scene.ready()
+    told = list(scene.link.told)
+    values = {**COUNTS, "round": 3, "seconds": 2.14}
     scene.agent.on_report({"state": "worked", "code": "train", "values": values})
-    assert scene.said[-1] == "round 3: trained on 3 photographs in 2.1 s"
-    assert scene.link.told[-2:] == [("report", "working", "train"), ("report", "worked", "train")]
+    assert scene.said[-1] == "round 3: trained on 30 photographs in 2.1 s"
+    assert scene.link.told == told  # nobody asked for round 3; see `test_release_gate.py`
     more = {**values, "round": 4, "train": 1200}
     scene.agent.on_report({"state": "worked", "code": "train", "values": more})
     assert scene.said[-1] == "round 4: trained on 1,200 photographs in 2.1 s"
-    assert scene.link.told[-1] == ("ready", digest, {"train": 1200, "validation": 2})
+    assert scene.link.told == told
     scene.agent.on_report({"state": "worked", "code": "evaluate", "values": more})
-    assert scene.said[-1] == "round 4: did evaluate on 2 photographs in 2.1 s"
+    assert scene.said[-1] == "round 4: did evaluate on 20 photographs in 2.1 s"
 
 
 @_play

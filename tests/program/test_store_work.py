@@ -1,7 +1,10 @@
 """A real store's work is that of the simulated store of the same name, bit for bit."""
 
+import contextlib
 import dataclasses
+import hashlib
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -9,13 +12,18 @@ import tensorflow as tf
 
 from datasets.chain import open_chain
 from tests.colour_run import LABELS, MODEL, make_colour_run, write_photographs
+from tests.privacy.small_computation import changed
 from tff_retail.config import DataConfig, LearningConfig, RunConfig
+from tff_retail.privacy.graph_bounds import GraphBounds
+from tff_retail.program import store_work
+from tff_retail.program.graph_refused import GraphRefused
 from tff_retail.program.manifest import make_manifest, manifest_contents
 from tff_retail.program.process_memory import ProcessMemory
 from tff_retail.program.recogniser import make_recogniser
 from tff_retail.program.simulated_chain import SimulatedChain
 from tff_retail.program.store_manifest import UnusableManifest, read_store_manifest
 from tff_retail.program.store_work import StorePlace, StoreWork
+from tff_retail.program.time_limit import time_limit
 from tff_retail.runtime.cannot_work import CannotWork
 from tff_retail.runtime.federated_round import FederatedRound
 from tff_retail.runtime.part_session import PartSession
@@ -101,13 +109,15 @@ def test_what_is_approved_leaves_the_features_out(work, recogniser):
     assert recogniser.backbone.work.digest not in digests.values()
 
 
-def test_new_photographs_count_from_the_next_round_on(work, folder, requests):
+@pytest.mark.parametrize("round_num", [4, 3])
+def test_new_photographs_count_from_the_next_round_on(work, folder, requests, round_num):
+    """The next round may be one of another run, and have the same number."""
     before = work.num_examples()
     work.run(requests["train"])
     write_photographs(folder / SORTED_LABELS[0], 0, num_photographs=9, seed=8)
     work.run(requests["evaluate"])
     assert work.num_examples() == before
-    work.run(dataclasses.replace(requests["train"], round_num=4))
+    work.run(dataclasses.replace(requests["train"], round_num=round_num))
     assert sum(work.num_examples().values()) > sum(before.values())
 
 
@@ -254,6 +264,65 @@ def test_other_contents_than_the_manifest_names_are_refused(manifest, contents, 
     place = StorePlace("store 1", str(folder), None, "", has_own_core=True)
     with pytest.raises(UnusableManifest):
         StoreWork(read, place, {**contents, digest: b"something else"}.__getitem__)
+
+
+@pytest.mark.parametrize("role", ["train", "evaluate", "features"])
+def test_a_graph_that_breaks_a_rule_is_refused_unloaded(
+    manifest, contents, folder, role, monkeypatch
+):
+    named = manifest["roles"][role]["graphs"]["work"]
+    hostile = changed(lambda computation, graph: graph.node.add(op="ReadFile"), contents[named])
+    digest = hashlib.sha256(hostile).hexdigest()
+    roles = {**manifest["roles"], role: {**manifest["roles"][role], "graphs": {"work": digest}}}
+    place = StorePlace("store 1", str(folder), None, "", has_own_core=True)
+    monkeypatch.setattr(tf, "import_graph_def", lambda *arguments, **named: pytest.fail("loaded"))
+    with pytest.raises(GraphRefused) as refusal:
+        read = read_store_manifest({**manifest, "roles": roles})
+        StoreWork(read, place, {**contents, digest: hostile}.__getitem__)
+    assert refusal.value.rule == "name_not_allowed"
+    assert refusal.value.lines[0].startswith("name_not_allowed: the graph: ")
+
+
+def test_features_of_open_width_are_refused(manifest, contents, folder):
+    def widen(computation, graph):
+        computation.type.function.result.tensor.dims[1] = -1
+
+    features = manifest["roles"]["features"]
+    hostile = changed(widen, contents[features["graphs"]["work"]])
+    digest = hashlib.sha256(hostile).hexdigest()
+    roles = {**manifest["roles"], "features": {**features, "graphs": {"work": digest}}}
+    place = StorePlace("store 1", str(folder), None, "", has_own_core=True)
+    with pytest.raises(UnusableManifest, match="features of a fixed shape"):
+        read = read_store_manifest({**manifest, "roles": roles})
+        StoreWork(read, place, {**contents, digest: hostile}.__getitem__)
+
+
+def test_a_graph_beyond_the_stores_bounds_is_refused(manifest, contents, folder):
+    bounds = GraphBounds(max_nodes=10)
+    place = StorePlace("store 1", str(folder), None, "", True, graph_bounds=bounds)
+    with pytest.raises(GraphRefused) as refusal:
+        StoreWork(read_store_manifest(manifest), place, contents.__getitem__)
+    assert refusal.value.rule == "too_many_nodes"
+
+
+def test_work_that_takes_too_long_is_stopped_and_said(work, requests, monkeypatch):
+    over = threading.Event()
+
+    @contextlib.contextmanager
+    def no_time(seconds, stop):
+        assert (seconds, stop) == (GraphBounds().max_seconds, work.stop)
+        with time_limit(0, over.set):
+            yield
+
+    def stopped(self, *arguments):
+        assert over.wait(60)
+        raise WorkStopped("the session was closed")
+
+    monkeypatch.setattr(store_work, "time_limit", no_time)
+    monkeypatch.setattr(PartSession, "__call__", stopped)
+    with pytest.raises(CannotWork) as failure:
+        work.run(requests["train"])
+    assert failure.value.code == "took_too_long"
 
 
 @pytest.mark.parametrize(

@@ -126,13 +126,16 @@ class FakeFleet:
         self.submit(add()).result()
         return link
 
-    def store(self, name: str, revive: Callable | None = None) -> RemoteStore:
+    def store(
+        self, name: str, revive: Callable | None = None, is_member: bool = True
+    ) -> RemoteStore:
         return RemoteStore(
             name,
             self.connected,
             self.questions,
             submit=self.submit,
             rejoin_wait_s=self._rejoin_wait_s,
+            is_member=lambda name: is_member,
             revive=revive,
         )
 

@@ -385,3 +385,19 @@ def test_structs_of_one_struct_again_and_again_are_refused(caller):
         value.struct.element.add()
     with refused(EXHAUSTED, "found 20000"):
         caller.create(value)
+
+
+@pytest.mark.parametrize("method", ["CreateStruct", "CreateValue"])
+def test_a_request_that_swells_when_it_is_parsed_is_refused(service, method):
+    request = getattr(executor_pb2, f"{method}Request")()
+    struct = request if method == "CreateStruct" else request.value.struct
+    struct.element.extend([type(struct.element.add())()] * 200_000)
+    with refused(INVALID, f"a {method} request must be of its protocol buffer"):
+        service.handle(method, request.SerializeToString(), caller=1)
+
+
+def test_a_graph_that_swells_when_it_is_parsed_is_refused(caller, work):
+    computation = computation_pb2.Computation.FromString(work.part.computation)
+    computation.tensorflow.graph_def.value = b"\x0a\x00" * 2_100_000
+    with refused(INVALID, "must hold a graph that can be read"):
+        caller.work(computation.SerializeToString())

@@ -146,3 +146,27 @@ def test_a_function_that_calls_itself_is_refused():
     graph.library.function[0].node_def.add(name="again", op="drawn_8")
     with pytest.raises(TypeError, match="must not call itself, found drawn_8"):
         function_names.name_functions_by_content(graph)
+
+
+@pytest.mark.parametrize(
+    ("names", "argument"),
+    [
+        ([], "argument_0"),
+        (["other", "my_argument"], "argument_0"),
+        (["argument"], "argument__0"),
+        (["arguments"], "argument__0"),
+        (["argument_0", "argument__x"], "argument____0"),
+        (["argument" + "_" * 300, "argument"], "argument" + "_" * 302 + "0"),
+    ],
+)
+def test_arguments_are_named_as_no_node_is(names, argument):
+    graph = tf.compat.v1.GraphDef()
+    function = graph.library.function.add()
+    function.signature.name = "function"
+    function.signature.input_arg.add(name="x", type=1)
+    for name in names:
+        function.node_def.add(name=name, op="NoOp")
+    graph.node.add(name="call", op="PartitionedCall").attr["f"].func.name = "function"
+    function_names.name_functions_by_content(graph)
+    (found,) = graph.library.function
+    assert found.signature.input_arg[0].name == argument

@@ -6,7 +6,10 @@ import pytest
 import tensorflow as tf
 import tensorflow_federated as tff
 
-from tff_retail.runtime import part_session, round_form, store
+# The protocol buffers of TFF have no public path.
+from tensorflow_federated.proto.v0 import computation_pb2
+
+from tff_retail.runtime import graph_part, part_session, round_form, store
 
 # Longer than any test: only a closed session ends it.
 ENDLESS = 10**15
@@ -202,3 +205,25 @@ def test_a_part_lies_on_its_device_and_its_pipeline_on_the_cpu(sequence_part):
     assert reading == {"/device:CPU:0"}
     assert ("RangeDataset", "/device:CPU:0") in placed
     assert "/device:GPU:1" in {device for _, device in placed}
+
+
+def test_a_result_is_never_what_its_pipeline_was_fed(sequence_part):
+    """A part whose node has the name that TensorFlow would give a pipeline's placeholder."""
+    computation = computation_pb2.Computation.FromString(sequence_part.computation)
+    graph = sequence_part.graph_def()
+    for node in graph.node:
+        if node.name == "Placeholder":
+            node.name = "data"
+        node.input[:] = ["data" if name == "Placeholder" else name for name in node.input]
+    seven = graph.node.add(name="Placeholder", op="Const")
+    seven.attr["dtype"].type = tf.int64.as_datatype_enum
+    seven.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(7, tf.int64))
+    tensorflow = computation.tensorflow
+    assert tensorflow.parameter.struct.element[0].sequence.variant_tensor_name == "Placeholder:0"
+    tensorflow.parameter.struct.element[0].sequence.variant_tensor_name = "data:0"
+    tensorflow.result.struct.element[0].tensor.tensor_name = "Placeholder:0"
+    tensorflow.graph_def.value = graph.SerializeToString()
+    part = graph_part.GraphPart(computation.SerializeToString())
+    session = part_session.PartSession(part, [_Range(), _Range()])
+    found, _ = session([np.int64(1)], [{"count": np.int64(3)}, {"count": np.int64(4)}])
+    assert found == 7

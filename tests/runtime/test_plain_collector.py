@@ -84,7 +84,9 @@ def test_a_store_that_failed_is_passed_over_and_named(float_sum_form):
     a, _, c, d, e = VALUES
     assert collection.total[0].tobytes() == ((a + (c + d)) + e).tobytes()
     assert collection.num_results == 4
-    assert collection.outcomes[1] == plain_collector.Outcome("store 1", "store 1: no disk", {}, 0.0)
+    assert collection.outcomes[1] == plain_collector.Outcome(
+        "store 1", "store 1: no disk", {}, 0.0, code="work_failed"
+    )
     assert sorted(told, key=lambda outcome: outcome.store) == list(collection.outcomes)
 
 

@@ -70,7 +70,9 @@ def test_the_sum_is_that_of_one_process(float_sum_form, num_workers, dies_at):
     expected = plain.collect([_ValueStore(number) for number in numbers], _request())
     assert collection.total[0].tobytes() == expected.total[0].tobytes()
     assert collection.outcomes == expected.outcomes
-    assert collection.outcomes[3] == Outcome("store 3", "store 3: its disk is full", {}, 0.0)
+    assert collection.outcomes[3] == Outcome(
+        "store 3", "store 3: its disk is full", {}, 0.0, code="work_failed"
+    )
     assert sorted(outcome.store for outcome in told) == sorted(
         outcome.store for outcome in expected.outcomes
     )

@@ -132,6 +132,7 @@ def test_what_is_late_is_left_out_and_said(form, collect):
     late = collection.outcomes[1]
     assert late.failure == "store-1: too late, --round_deadline_s=0.3 was over; it is discarded"
     assert (late.is_surplus, told[-1]) == (False, late)
+    assert late.code == "too_late"
 
 
 def test_enough_results_end_the_round(form, collect):
@@ -142,7 +143,7 @@ def test_enough_results_end_the_round(form, collect):
         outcome = collection.outcomes[position]
         name = NAMES[position]
         assert outcome.failure == f"{name}: not waited for, 3 others were faster"
-        assert outcome.is_surplus
+        assert (outcome.is_surplus, outcome.code) == (True, "not_waited_for")
 
 
 def test_a_store_that_failed_or_left_is_passed_over(form, collect):
@@ -160,6 +161,8 @@ def test_a_store_that_failed_or_left_is_passed_over(form, collect):
         None,
         "store-4: its connection was lost",
     ]
+    codes = [outcome.code for outcome in collection.outcomes]
+    assert codes == ["", "", "no_examples", "", "connection_lost"]
     assert _bits(collection.total) == _bits(_expected(form, ["store-0", "store-1", "store-3"]))
 
 
@@ -172,6 +175,7 @@ def test_a_result_that_is_not_finite_is_its_stores_failure(
     assert collection.num_results == num_results
     assert bool(collection.outcomes[0].failure) == needs
     assert not needs or "finite numbers" in collection.outcomes[0].failure
+    assert collection.outcomes[0].code == ("not_finite" if needs else "")
 
 
 def test_no_store_at_all_sums_to_nothing(form, fleet):

@@ -197,6 +197,41 @@ def test_stores_that_have_nothing_to_evaluate_on_are_left_out(roster, connected)
     assert _names(roster().with_examples("validation")) == ["east", "south"]  # east does not tell
 
 
+def test_an_evaluation_waits_for_who_trained_and_was_lost_since(roster, connected):
+    roster = roster(retry_wait_s=PROMPT_S)
+    roster.heed(1, _collection("north"))
+    for name in ("north", "south"):
+        _leave(connected, name)
+    back = threading.Timer(0.05, lambda: connected.add(_Link("south")))
+    back.start()
+    assert _names(roster.with_examples("validation")) == ["east", "south"]
+    back.join()
+
+
+def test_in_vain_it_waits_once(roster, connected, monkeypatch):
+    roster = roster()
+    roster.heed(1, _collection())
+    _leave(connected, "south")
+    waited = []
+    wait = connected.wait
+    monkeypatch.setattr(
+        connected, "wait", lambda *a, within_s: waited.append(wait(*a, within_s=within_s))
+    )
+    for _ in range(2):
+        assert _names(roster.with_examples("validation")) == ["east", "north"]
+    assert waited == [False, True]
+
+
+def test_started_again_an_evaluation_waits_for_those_of_the_last_round(roster, connected):
+    roster().stores(3, 0)
+    again = roster(retry_wait_s=PROMPT_S)
+    _leave(connected, "south")
+    back = threading.Timer(0.05, lambda: connected.add(_Link("south")))
+    back.start()
+    assert _names(again.with_examples("validation")) == NAMES
+    back.join()
+
+
 def test_a_file_that_is_damaged_is_as_good_as_none(roster, tmp_path):
     (tmp_path / "roster.json").write_text("{")
     assert _names(roster().stores(1, 0)) == NAMES

@@ -1,6 +1,7 @@
 """A store asked over its link does what it would do here, and its failures are its own."""
 
 import asyncio
+import time
 import weakref
 
 import grpc
@@ -114,6 +115,17 @@ def test_a_store_that_rests_is_waited_for(fleet):
     assert fleet.submit(ask()).result() > 0
 
 
+def test_a_store_that_was_revoked_in_mid_work_is_not_waited_for(fleet):
+    async def lose_it(method):
+        raise LinkLost("refused")
+
+    fleet.connect(_link(fleet, before=lose_it))
+    began_s = time.monotonic()
+    with pytest.raises(StoreFailed, match="^north: its connection was lost$"):
+        fleet.store("north", is_member=False).run(REQUEST)
+    assert time.monotonic() - began_s < 20  # the fleet waits 30 s for its members
+
+
 def test_a_lost_connection_that_does_not_come_back_is_a_failure(form, tmp_path):
     async def lose_it(method):
         raise LinkLost("cut")
@@ -145,6 +157,19 @@ def test_an_executor_that_is_gone_is_asked_for_once_more(fleet, status, num_comp
     assert link.methods.count("GetExecutor") == num_computed
 
 
+def test_the_name_of_a_rule_is_explained(fleet):
+    """A store tells no more; the sentence is headquarters' own."""
+
+    async def refuse(method):
+        if method == "Compute":
+            raise CallFailed(grpc.StatusCode.PERMISSION_DENIED.value[0], "rounds_per_day")
+
+    fleet.connect(_link(fleet, before=refuse))
+    told = "^north: rounds_per_day: the store has answered as many rounds as its policy allows"
+    with pytest.raises(StoreFailed, match=told):
+        fleet.store("north").run(REQUEST)
+
+
 class _Answering:
     """Answers `Compute` with other bytes than it should."""
 
@@ -161,8 +186,9 @@ class _Answering:
 def test_an_answer_that_is_none_is_the_stores_failure(fleet, answer):
     service = fleet.service(ScaledSumStore("north", np.float32(1.5)))
     fleet.connect(FakeLink("north", _Answering(service, answer)))
-    with pytest.raises(StoreFailed, match="^north: its result must be"):
+    with pytest.raises(StoreFailed, match="^north: its result must be") as failure:
         fleet.store("north").run(REQUEST)
+    assert failure.value.code == "wrong_form"
 
 
 def test_tffs_own_remote_executor_drives_a_store_over_its_link(form, fleet):

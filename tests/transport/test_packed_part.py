@@ -153,4 +153,4 @@ def test_a_store_without_a_packer_packs_nothing():
     move(store, headquarters)
     headquarters.proceed(1)
     move(headquarters, store)
-    assert kinds(store) == [Kind.PART]
+    assert kinds(store) == [Kind.PART] * 4

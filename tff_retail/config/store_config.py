@@ -27,6 +27,7 @@ class StoreConfig:
       max_seconds_per_round: likewise; it ends with the step during which the time is up.
       batch_size: of training at most; `auto` for the largest that fits memory and time, measured
         once a model; None for the run's own. Out of memory halves it.
+      policy: file of the store's release policy; None for the default one.
       listen_address: where TFF clients may connect, HOST:PORT; None for nowhere.
       listen_tls: folder with server.key, server.crt and clients.crt for them.
     """
@@ -41,6 +42,7 @@ class StoreConfig:
     max_steps_per_round: int | None = None
     max_seconds_per_round: float | None = None
     batch_size: int | str | None = None
+    policy: str | None = None
     listen_address: str | None = None
     listen_tls: str | None = None
 

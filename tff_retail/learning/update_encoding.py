@@ -7,6 +7,7 @@ leaves small tensors as they are.
 
 import collections
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,17 @@ class UpdateEncoding:
     """
 
     dtype: str
+
+    @property
+    def growth(self) -> float:
+        """The factor by which an update's norm may grow on its way.
+
+        A number moves by less than a level, which is a block's largest number over `_LARGEST`; a
+        block's norm is no less than its largest number.
+        """
+        if self.dtype not in ("int8", "int4"):
+            return 1.0
+        return 1.0 + math.sqrt(_BLOCK) / _LARGEST[self.dtype]
 
     def encode(self, tensors: Sequence[tf.Tensor]) -> Any:
         """float32 tensors, n numbers in all, as they travel.

@@ -33,6 +33,14 @@ class ContentFolder:
             raise ValueError(f"a content must have the digest {digest[:16]}, has another")
         write_private_file(self._path(digest), bytes(content))
 
+    def read(self, digest: str) -> bytes:
+        """A content that is here.
+
+        Raises:
+          OSError: it is not, or can't be read.
+        """
+        return self._path(digest).read_bytes()
+
     def keep_only(self, digests: Collection[str]) -> None:
         """Removes what no manifest in use names."""
         for path in self._folder.iterdir():

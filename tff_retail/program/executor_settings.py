@@ -3,6 +3,8 @@
 import dataclasses
 import json
 
+from tff_retail.privacy.graph_bounds import GraphBounds
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExecutorSettings:
@@ -21,8 +23,13 @@ class ExecutorSettings:
       max_seconds: likewise.
       batch_size: of training at most; `auto` for what the machine takes, None for the run's.
       measured_dir: keeps what was found out about this machine.
+      scratch_dir: for what libraries write to a home and to /tmp.
+      keys_dir: of the store's identity, which the child has no business with.
       parent: process that the child ends with.
       was_killed: whether the child before this one was killed.
+      is_first: whether there was no child before this one.
+      needs_sandbox: whether it must not start where the kernel can't confine it.
+      graph_bounds: on the graphs that it loads and runs.
     """
 
     store: str
@@ -37,8 +44,19 @@ class ExecutorSettings:
     max_seconds: float | None
     batch_size: int | str | None
     measured_dir: str
+    scratch_dir: str
+    keys_dir: str
     parent: int
     was_killed: bool = False
+    is_first: bool = True
+    needs_sandbox: bool = False
+    graph_bounds: GraphBounds = GraphBounds()
+
+    @property
+    def writable_dirs(self) -> tuple[str, ...]:
+        """Folders that the executor may write."""
+        cache = () if self.cache_dir is None else (self.cache_dir,)
+        return (*cache, self.results_dir, self.measured_dir, self.scratch_dir)
 
     def to_json(self) -> str:
         """For the child's command line."""
@@ -47,4 +65,5 @@ class ExecutorSettings:
     @classmethod
     def from_json(cls, text: str) -> "ExecutorSettings":
         """What `to_json` wrote."""
-        return cls(**json.loads(text))
+        values = json.loads(text)
+        return cls(**{**values, "graph_bounds": GraphBounds(**values["graph_bounds"])})

@@ -4,15 +4,13 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime
-import os
-import pathlib
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from tff_retail.config import ConfigurationError
+from tff_retail.program.executor_process import relay_lines, start_executor
 from tff_retail.program.executor_settings import ExecutorSettings
 from tff_retail.transport.body_memory import BodyMemory
 from tff_retail.transport.frame_stream import FrameStream
@@ -25,12 +23,22 @@ from tff_retail.transport.receiving_budget import ReceivingBudget
 from tff_retail.transport.reconnect_delays import ReconnectDelays
 from tff_retail.transport.store_link import StoreLink
 
-_MODULE = "tff_retail.program.store_executor"
+_MODULE = "tff_retail.program.executor_child"
 _EXIT_USAGE = 2
 # gRPC status code, https://grpc.github.io/grpc/core/md_doc_statuscodes.html
 _UNAVAILABLE = 14
 # A child that does not leave by itself when its socket is closed is ended.
 _FAREWELL_S = 2.0
+# What a signal says of TensorFlow's own code, which a graph can crash.
+_MEANINGS: Mapping[int, str] = {
+    signal.SIGSEGV: ", TensorFlow crashed: it reached for memory that it does not have",
+    signal.SIGBUS: ", TensorFlow crashed: memory or a file behind it was gone",
+    signal.SIGABRT: ", TensorFlow gave up: a check of its own failed",
+    signal.SIGILL: ", TensorFlow crashed: this CPU lacks an instruction",
+    signal.SIGFPE: ", TensorFlow crashed: it divided by zero",
+    signal.SIGSYS: ", the kernel ended it for a system call of another architecture",
+    signal.SIGKILL: ", killed: mostly for want of memory",
+}
 # TensorFlow is imported in 3 to 10 s; a machine that swaps takes longer.
 _START_S = 300.0
 
@@ -81,7 +89,9 @@ class ExecutorSupervisor:
             began_s = loop.time()
             code, is_ours = await self._run_once()
             was_killed = code == -signal.SIGKILL and not is_ours  # so does a kernel out of memory
-            self._settings = dataclasses.replace(self._settings, was_killed=was_killed)
+            self._settings = dataclasses.replace(
+                self._settings, was_killed=was_killed, is_first=False
+            )
             if self._stopping.is_set():
                 return
             if code == _EXIT_USAGE:
@@ -137,7 +147,8 @@ class ExecutorSupervisor:
         """Runs a child to its end; its exit code, and whether it was ended from here."""
         ours, theirs = socket.socketpair()
         with theirs:
-            process = await self._start(theirs.fileno())
+            process = await start_executor(self._settings, theirs.fileno(), module=_MODULE)
+        relaying = asyncio.create_task(relay_lines(process, self._say))
         stream = FrameStream(ours)
         link = StoreLink(
             _certificate(self._settings.store),
@@ -156,26 +167,15 @@ class ExecutorSupervisor:
                 self._on_down()
             stream.close()
             is_ours = await _end(process)
+            # What it said last comes before what is said of its end.
+            await asyncio.wait([relaying], timeout=_FAREWELL_S)
+            relaying.cancel()
         return process.returncode or 0, is_ours
 
     async def _stop_early(self, link: StoreLink) -> None:
         """Ends a child that has not said hello yet when the store stops."""
         await self._stopping.wait()
         link.close("The store stops")
-
-    async def _start(self, descriptor: int) -> asyncio.subprocess.Process:
-        root = str(pathlib.Path(__file__).resolve().parents[2])  # where `-m` finds the module
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            _MODULE,
-            str(descriptor),
-            self._settings.to_json(),
-            stdin=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            pass_fds=[descriptor],
-        )
 
     def _surroundings(self) -> LinkSurroundings:
         limits = LinkLimits(hello_s=_START_S)
@@ -216,4 +216,6 @@ async def _end(process: asyncio.subprocess.Process) -> bool:
 
 
 def _ending(code: int) -> str:
-    return f"signal {-code}" if code < 0 else f"exit code {code}"
+    if code >= 0:
+        return f"exit code {code}"
+    return f"signal {-code}{_MEANINGS.get(-code, '')}"

@@ -88,6 +88,7 @@ class ConnectedFleet:
                 self._questions,
                 submit=self._fleet.submit,
                 rejoin_wait_s=self._rejoin_wait_s,
+                is_member=self._fleet.is_member,
                 revive=self._fleet.revive,
             )
         return self._known[name]

@@ -4,6 +4,12 @@ import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tff_retail.program.process_mark import (
+    ENDED,
+    SIGN_OF_LIFE_S,
+    UNKNOWN,
+    process_state,
+)
 from tff_retail.program.text_table import format_table
 from tff_retail.transport.fleet_folder import FleetFolder
 from tff_retail.transport.json_file import read_json_file
@@ -18,8 +24,10 @@ _STATUS_HEADER = (
     "release / TensorFlow / Python",
     "examples",
     "last round",
-    "last error",
+    "trouble",
 )
+_SILENCE = datetime.timedelta(seconds=4 * SIGN_OF_LIFE_S)
+_ENDED_STATES = ("finished", "stopped")
 
 
 def fleet_list(fleet: FleetFolder) -> list[dict[str, Any]]:
@@ -74,9 +82,10 @@ def fleet_status_text(fleet: FleetFolder) -> str:
     known = status.get("stores", {}) if status else {}
     names = sorted({*known, *(s["name"] for s in fleet_list(fleet) if s["state"] == "active")})
     rows = [_status_row(name, known.get(name)) for name in names]
-    lines = [_headline(status, fleet.clock())]
+    lines = [_headline(status, fleet.clock()), *_absence(status, fleet.clock())]
     if rows:
         lines.append(format_table(_STATUS_HEADER, rows))
+    lines += [f"{name}: {error}" for name in names if (error := _error(known.get(name)))]
     end = fleet.server_certificate_end()
     lines.append(f"headquarters' certificate holds until {end:%Y-%m-%d}")
     return "\n".join(lines)
@@ -120,8 +129,38 @@ def _status_row(name: str, store: Mapping[str, Any] | None) -> Sequence[str]:
         " / ".join(store.get(key) or "-" for key in ("software", "tensorflow", "python")),
         ", ".join(f"{count} {split}" for split, count in (store.get("examples") or {}).items()),
         str(store.get("last_round") or ""),
-        store.get("last_error") or store.get("left") or "",
+        _trouble(store.get("trouble")),
     )
+
+
+def _trouble(trouble: Mapping[str, Any] | None) -> str:
+    """Such as `too_late since 11-21 09:12, 3 times`."""
+    if not trouble:
+        return ""
+    times = f", {trouble['times']} times" if trouble["times"] > 1 else ""
+    return f"{trouble['code']} since {_minute(trouble['since'])[5:]}{times}"
+
+
+def _error(store: Mapping[str, Any] | None) -> str:
+    """What headquarters has in words for a store that is in trouble now."""
+    if store is None or not store.get("trouble"):
+        return ""
+    return str((store.get("is_connected") and store.get("last_error")) or store.get("left") or "")
+
+
+def _absence(status: Mapping[str, Any] | None, now: datetime.datetime) -> Sequence[str]:
+    """That whoever wrote the status has gone without a word, so that it shows what was."""
+    if status is None or status.get("state") in _ENDED_STATES:
+        return []
+    fate = process_state(status.get("process"))
+    age = now - datetime.datetime.fromisoformat(status["written_at"])
+    if fate == ENDED:
+        found = f"its coordinator, process {status['process']['id']}, was killed"
+    elif fate == UNKNOWN and age > _SILENCE:
+        found = "its coordinator has given no sign of life since"
+    else:
+        return []
+    return [f"{found}; below is what was. The same training command goes on from its last round"]
 
 
 def _connection(store: Mapping[str, Any]) -> str:

@@ -7,6 +7,17 @@ import tarfile
 # A folder of a released model has some twenty files, two folders deep.
 _MAX_FILES = 1000
 _MAX_DEPTH = 4
+# What `tarfile` raises where headers are odd: a header before a header is read by recursion, and
+# numbers that are none, or too large, come through.
+_MALFORMED = (
+    tarfile.TarError,
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 class MalformedArchive(ValueError):
@@ -39,14 +50,18 @@ def unpack_model(content: bytes | memoryview, folder: pathlib.Path) -> None:
                 if number == _MAX_FILES:
                     raise MalformedArchive(f"a model has {_MAX_FILES} files at most")
                 _write(archive, entry, folder)
-    except (tarfile.TarError, EOFError) as error:
+    except MalformedArchive:
+        raise
+    except _MALFORMED as error:
         raise MalformedArchive(f"a model must be a tar archive: {error}") from error
 
 
 def _write(archive: tarfile.TarFile, entry: tarfile.TarInfo, folder: pathlib.Path) -> None:
     name = pathlib.PurePosixPath(entry.name)
     is_inside = not name.is_absolute() and ".." not in name.parts and "\0" not in entry.name
-    if not entry.isfile() or not is_inside or not 1 <= len(name.parts) <= _MAX_DEPTH:
+    # A sparse file's zeros are not in the archive: some bytes would stand for any number of them.
+    is_plain = entry.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and entry.sparse is None
+    if not is_plain or not is_inside or not 1 <= len(name.parts) <= _MAX_DEPTH:
         raise MalformedArchive(f"a model holds plain files within its folder, found {entry.name!r}")
     source = archive.extractfile(entry)
     assert source is not None  # of a plain file there is one

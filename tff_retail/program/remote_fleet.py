@@ -11,8 +11,10 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, TypeVar
 
-from tff_retail.config import FleetConfig
+from tff_retail.config import ConfigurationError, FleetConfig
+from tff_retail.privacy.rule_meaning import rule_meaning
 from tff_retail.program.fleet_status import FleetStatus
+from tff_retail.program.head_keeper import HeadKeeper
 from tff_retail.program.signed_run_model import SignedRunModel
 from tff_retail.runtime.connected_stores import ConnectedStores
 from tff_retail.transport.fleet_folder import FleetFolder
@@ -59,6 +61,7 @@ class RemoteFleet:
         self._delivery = threading.Condition()
         self._links: set[StoreLink] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._heads = HeadKeeper(folder, say)
         self._server = LinkServer(
             config.listen_address,
             folder.server_tls(),
@@ -68,6 +71,7 @@ class RemoteFleet:
             on_report=lambda link, report: self.status.reported(link.name, report),
             on_standing=self._note_standing,
             on_refused=self._refused,
+            on_head=lambda link, head: self._start(self._heads.take(link, head)),
             run=run,
         )
         self.address = ""
@@ -117,6 +121,13 @@ class RemoteFleet:
     def names(self) -> list[str]:
         """All stores that have joined the fleet and were not revoked."""
         return [record.name for record in self._folder.stores.all() if record.state == ACTIVE]
+
+    def is_member(self, name: str) -> bool:
+        """Whether a store of that name may connect; it may where its record can't be read now."""
+        try:
+            return self._folder.stores.is_active(name)
+        except (ConfigurationError, OSError):
+            return True
 
     def why_missing(self) -> str:
         """What is known of the stores of the fleet that are not there."""
@@ -189,7 +200,7 @@ class RemoteFleet:
 
     def _note_standing(self, link: StoreLink, sentence: str) -> None:
         """A store that was ready is not for now, as it says; or is again, where it says nothing."""
-        if sentence:
+        if sentence := rule_meaning(sentence):
             self.status.withdrew(link.name, sentence)
             self.say(f"{link.name} can't take part for now: {sentence}")
         else:
@@ -214,9 +225,10 @@ class RemoteFleet:
                 await link.send_manifest(signed, contents)
                 return
             except StoreRefused as refusal:
-                self.status.failed(link.name, refusal.sentence)
-                if refusal.sentence != said:
-                    said = refusal.sentence
+                sentence = rule_meaning(refusal.sentence)
+                self.status.failed(link.name, sentence, refusal.code)
+                if sentence != said:
+                    said = sentence
                     self.say(f"{link.name} can't take part: {said}")
             await asyncio.sleep(_OFFER_AGAIN_S)
 

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 
 from tff_retail.config import RunConfig
 from tff_retail.learning.metrics import local_metrics
+from tff_retail.program.dropout_table import DropoutTable
 from tff_retail.program.recogniser import Recogniser
 from tff_retail.program.remote_fleet import RemoteFleet
 from tff_retail.program.run_directory import RunDirectory
 from tff_retail.program.store_work import SPLITS
+from tff_retail.program.update_bounds import UpdateBounds
 from tff_retail.runtime.federated_round import FederatedRound
 from tff_retail.runtime.plain_collector import Collection
 from tff_retail.runtime.remote_collector import RemoteCollector
@@ -47,11 +49,17 @@ class RemoteRounds:
                 deadline_s=config.fleet.round_deadline_s,
                 # An evaluation whose loss is NaN must say so, or the worst model looks the best.
                 needs_finite=role == "train",
+                check=(
+                    UpdateBounds.of(form, config.learning)
+                    if role == "train"
+                    else lambda accumulator: None
+                ),
                 report=local_metrics if role == "evaluate" else lambda outputs: {},
                 folder=directory.path,
             )
             for role, form in self._forms.items()
         }
+        self.dropouts = DropoutTable(directory.path / "dropouts.csv")
         self.roster = RemoteRoster(
             fleet.connected,
             self._store,
@@ -70,11 +78,14 @@ class RemoteRounds:
 
     def stores(self, round_num: int, attempt: int) -> Sequence[RemoteStore]:
         """See `Roster.stores`."""
+        if attempt == 0:
+            self.dropouts.begin(round_num)
         return self.roster.stores(round_num, attempt)
 
     def heed(self, round_num: int, collection: Collection) -> None:
-        """See `Roster.heed`; the status of the fleet hears of it too."""
+        """See `Roster.heed`; the status of the fleet and the table of dropouts hear of it too."""
         self._fleet.status.collected(round_num, collection.outcomes)
+        self.dropouts.add(round_num, collection.outcomes)
         self.roster.heed(round_num, collection)
 
     def stores_to_evaluate(self) -> Sequence[RemoteStore]:
@@ -93,5 +104,6 @@ class RemoteRounds:
             self._questions,
             submit=self._fleet.submit,
             rejoin_wait_s=self._config.fleet.rejoin_wait_s,
+            is_member=self._fleet.is_member,
             revive=self._fleet.revive,
         )

@@ -134,7 +134,7 @@ class RemoteRun:
                 within_s=_DELIVERY_S,
                 say=self._console.say,
             )
-        return self._finish(recogniser, trained, confidence, rounds.roster.num_known)
+        return self._finish(recogniser, trained, confidence, rounds)
 
     def _own_test_set(
         self, recogniser: Recogniser
@@ -176,8 +176,9 @@ class RemoteRun:
         recogniser: Recogniser,
         trained: Trained,
         confidence: ReleasedConfidence,
-        num_stores: int,
+        rounds: RemoteRounds,
     ) -> dict[str, Any]:
+        num_stores = rounds.roster.num_known
         summary = make_summary(
             recogniser=recogniser,
             trained=trained,
@@ -195,6 +196,9 @@ class RemoteRun:
             confidence=confidence,
             seed=self._config.schedule.seed,
         )
+        summary["dropouts"] = rounds.dropouts.to_json()
+        if dropouts := rounds.dropouts.text():
+            self._console.say(dropouts)
         self._directory.write_json("summary.json", summary)
         return summary
 

@@ -2,45 +2,30 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import datetime
 import json
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tff_retail.privacy.refused import Refused
+from tff_retail.privacy.released_result import ReleasedResult
+from tff_retail.privacy.rule_meaning import known_rule
 from tff_retail.program.content_folder import ContentFolder
 from tff_retail.program.executor_supervisor import ExecutorSupervisor
 from tff_retail.program.installed_models import InstalledModels
-from tff_retail.program.model_archive import MalformedArchive
-from tff_retail.program.store_manifest import UnusableManifest, read_store_manifest
+from tff_retail.program.model_intake import ModelIntake
+from tff_retail.program.release_gate import ReleaseGate
+from tff_retail.program.store_agreement import StoreAgreement
+from tff_retail.program.store_record import HEADQUARTERS, StoreRecord
 from tff_retail.program.trust import Trust
 from tff_retail.program.work_line import work_line
 from tff_retail.transport.headquarters_link import HeadquartersLink
 from tff_retail.transport.link_faults import CallFailed, LinkLost, StoreRefused
 from tff_retail.transport.link_frames import Buffer
 from tff_retail.transport.private_file import write_private_file
-from tff_retail.transport.signed_manifest import (
-    ManifestRefused,
-    SignedManifest,
-    verify_manifest,
-)
-from tff_retail.transport.signed_model import ModelRefused, verify_model
 
-# gRPC status code, https://grpc.github.io/grpc/core/md_doc_statuscodes.html
-_PERMISSION_DENIED = 7
 _SPLITS = ("train", "validation")
-
-
-@dataclasses.dataclass
-class _Agreement:
-    """The manifest that the store works by, or is about to."""
-
-    bytes: bytes
-    signed: SignedManifest
-    contents: tuple[str, ...]
-    examples: Mapping[str, int] | None = None
-    is_loading: bool = False
 
 
 class StoreAgent:
@@ -50,6 +35,8 @@ class StoreAgent:
       trust: whose signatures count.
       contents: of manifests.
       models: that were delivered.
+      gate: the store's release policy at work.
+      record: of what leaves, before it does, and of whatever else concerns the store's owner.
       kept_manifest: file of the manifest that the store worked by last.
       say: told one line about each round, and whatever goes wrong.
       now: the time, aware.
@@ -61,19 +48,23 @@ class StoreAgent:
         trust: Trust,
         contents: ContentFolder,
         models: InstalledModels,
+        gate: ReleaseGate,
         *,
+        record: StoreRecord,
         kept_manifest: pathlib.Path,
         say: Callable[[str], None],
         now: Callable[[], datetime.datetime] = lambda: datetime.datetime.now(datetime.UTC),
         grace_s: float = 1.0,
     ) -> None:
-        self._trust, self._contents, self._models = trust, contents, models
+        self._trust, self._contents = trust, contents
+        self._models = ModelIntake(trust, models, record=record, say=say)
+        self._gate, self._record = gate, record
         self._kept_manifest = kept_manifest
         self._say, self._now, self._grace_s = say, now, grace_s
         self._executor: ExecutorSupervisor | None = None
         self._link: HeadquartersLink | None = None
         self._run = ""
-        self._agreement: _Agreement | None = None
+        self._agreement: StoreAgreement | None = None
         self._tasks: set[asyncio.Future[Any]] = set()
         self._last_reason = ""
 
@@ -90,7 +81,7 @@ class StoreAgent:
             agreement = self._check(self._kept_manifest.read_bytes(), "")
         except FileNotFoundError:
             return
-        except (OSError, ManifestRefused, UnusableManifest) as error:
+        except (OSError, Refused) as error:
             self._say(f"the manifest of before is of no use any more: {error}")
             return
         if not self._contents.missing(agreement.contents):
@@ -98,6 +89,7 @@ class StoreAgent:
 
     async def on_up(self) -> None:
         """The executor is there anew: it is told the manifest again."""
+        self._gate.begin()
         agreement = self._agreement
         if agreement is not None:
             agreement.examples = None
@@ -112,8 +104,7 @@ class StoreAgent:
         agreement.examples = None
         with contextlib.suppress(LinkLost):
             if self._link is not None:
-                sentence = "its executor has ended, and is started again"
-                self._link.decline(agreement.signed.digest, "executor_down", sentence)
+                self._link.decline(agreement.signed.digest, "executor_down", "executor_down")
 
     def on_report(self, header: Mapping[str, Any]) -> None:
         """The executor did a piece of work, or failed at it."""
@@ -122,37 +113,44 @@ class StoreAgent:
             self._say(line)
         agreement = self._agreement
         examples = {name: int(values[name]) for name in _SPLITS if name in values}
+        self._gate.note_examples(values)
+        is_expected = self._gate.expects(values)
+        shared = self._gate.shared_report(header["state"], header["code"], values)
         with contextlib.suppress(LinkLost):
-            if self._link is None:
+            if self._link is None or not is_expected:
                 return
-            self._link.report(header["state"], code=header["code"], values=values)
+            if shared is not None:
+                state, code, shown = shared
+                self._link.report(state, code=code, values=shown)
+                self._record.reported(state, code, shown)
             if agreement is None or agreement.examples is None or not examples:
                 return
             if agreement.examples != examples:
                 agreement.examples = examples
-                self._link.ready(agreement.signed.digest, examples)
+                self._ready(self._link, agreement.signed.digest, examples)
 
     async def joined(self, link: HeadquartersLink, run: str) -> None:
         """See `LinkHandler`."""
         self._link, self._run, self._last_reason = link, run, ""
+        self._record.connected(run)
         self._say(f"connected to headquarters, {f'run {run}' if run else 'no run yet'}")
 
     async def take_manifest(self, link: HeadquartersLink, digest: str, signed: memoryview) -> None:
         """See `LinkHandler`."""
         try:
             agreement = self._check(bytes(signed), self._run)
-        except ManifestRefused as refusal:
-            self._decline(digest, refusal.code, refusal.sentence)
-            return
-        except UnusableManifest as error:
-            self._decline(digest, "manifest", str(error))
+        except Refused as refusal:
+            self._decline(digest, refusal.rule, refusal.sentence)
             return
         present = self._agreement
         if present is not None and present.signed.manifest == agreement.signed.manifest:
             # Signed anew, or headquarters is back: work goes on.
-            present.bytes, present.signed = agreement.bytes, agreement.signed
+            is_anew = present.signed_bytes != agreement.signed_bytes
+            present.signed_bytes, present.signed = agreement.signed_bytes, agreement.signed
             if present.examples is not None:
-                link.ready(digest, present.examples)
+                if is_anew:
+                    self._keep(present)  # the one that was kept is a replay from now on
+                self._ready(link, digest, present.examples)
             if present.examples is not None or present.is_loading:
                 return
             agreement = present
@@ -193,35 +191,40 @@ class StoreAgent:
             )
             raise
 
-    async def answer(self, method: str, body: Buffer) -> Sequence[Buffer]:
-        """Has the executor answer a call, by a manifest that has not ended.
+    async def answer(self, method: str, body: Buffer, who: str = HEADQUARTERS) -> Sequence[Buffer]:
+        """Has the executor answer a call, as far as the store's policy goes.
 
         Raises:
           CallFailed: it failed.
         """
-        if self._agreement is not None and self._now() > self._agreement.signed.expires:
-            reason = "manifest_expired: the manifest must be signed anew"
-            raise CallFailed(_PERMISSION_DENIED, reason)
         assert self._executor is not None
-        async with self._executor.call(method, [body]) as found:
-            return [found[:]]  # a view of its own, which outlives the block until it is sent
+        agreement, body = self._agreement, memoryview(body)
+        try:
+            return await self._gate.answer(
+                method,
+                body,
+                self._executor.call,
+                expires=None if agreement is None else agreement.signed.expires,
+                released=lambda result: self._released(who, agreement, result),
+            )
+        except CallFailed as failure:
+            self._record.call_failed(who, method, failure)
+            raise
 
     async def take_acknowledgement(self, run: str, round_num: int) -> None:
         """See `LinkHandler`."""
         assert self._executor is not None
         await self._executor.acknowledge(run, round_num)
+        if self._link is not None:
+            self._start(self._record.heads.tell(self._link))
+
+    async def take_countersigned(self, header: Mapping[str, Any]) -> None:
+        """See `LinkHandler`."""
+        self._start(self._record.heads.take(header))
 
     async def take_model(self, name: str, digest: str, signature: str, body: memoryview) -> None:
         """See `LinkHandler`."""
-        trust = self._trust
-        try:
-            verify_model(
-                digest, signature, name=name, public_key=trust.manifest_key, chain_id=trust.chain_id
-            )
-            if self._models.install(digest, body):
-                self._say(f"installed the model {name} ({digest[:16]})")
-        except (ModelRefused, MalformedArchive, OSError) as error:
-            self._say(f"the model {name} was not installed: {error}")
+        self._models.take(name, digest, signature, body)
 
     def left(self, reason: str, delay_s: float) -> None:
         """See `LinkHandler`."""
@@ -230,52 +233,67 @@ class StoreAgent:
             self._say(f"not connected: {reason}; trying again")
         self._last_reason = reason
 
-    def _check(self, signed: bytes, run: str) -> _Agreement:
-        trust = self._trust
-        verified = verify_manifest(
-            signed,
-            public_key=trust.manifest_key,
-            chain_id=trust.chain_id,
-            now=self._now(),
-            run=run,
+    def _check(self, signed: bytes, run: str) -> StoreAgreement:
+        return StoreAgreement.check(
+            signed, run=run, trust=self._trust, gate=self._gate, now=self._now()
         )
-        manifest = read_store_manifest(verified.manifest)
-        manifest.config()  # its rules
-        return _Agreement(signed, verified, manifest.contents)
 
-    async def _load(self, agreement: _Agreement) -> None:
+    async def _load(self, agreement: StoreAgreement) -> None:
         """Has the executor work by a manifest whose contents are all here, and says how it went."""
         assert self._executor is not None
         manifest = json.dumps(agreement.signed.manifest).encode()
         agreement.is_loading = True
         try:
-            agreement.examples = await self._executor.load(manifest)
+            self._gate.admit_works(agreement.manifest, self._contents.read)
+            found = await self._executor.load(manifest)
+        except Refused as refusal:
+            self._decline(agreement.signed.digest, refusal.rule, refusal.sentence)
+            return
+        except OSError as error:
+            self._decline(agreement.signed.digest, "contents", str(error))
+            return
         except StoreRefused as refusal:
-            self._decline(agreement.signed.digest, refusal.code, refusal.sentence)
+            self._decline(agreement.signed.digest, known_rule(refusal.code), refusal.sentence)
             return
         except LinkLost:
             return  # told again when the executor is there anew
         finally:
             agreement.is_loading = False
+        self._gate.note_examples(found)
+        agreement.examples = {name: found[name] for name in _SPLITS if name in found}
         if agreement is self._agreement:
+            self._record.manifest_taken(agreement.signed, agreement.manifest)
             self._contents.keep_only(agreement.contents)
             self._keep(agreement)
             self._say(f"ready for the run {agreement.signed.run}")
             with contextlib.suppress(LinkLost):
                 if self._link is not None:
-                    self._link.ready(agreement.signed.digest, agreement.examples)
+                    self._ready(self._link, agreement.signed.digest, agreement.examples)
 
-    def _keep(self, agreement: _Agreement) -> None:
+    def _keep(self, agreement: StoreAgreement) -> None:
         try:
-            write_private_file(self._kept_manifest, agreement.bytes)
+            write_private_file(self._kept_manifest, agreement.signed_bytes)
         except OSError as error:
             self._say(f"the manifest could not be kept for a restart: {error}")
 
-    def _decline(self, digest: str, code: str, sentence: str) -> None:
-        self._say(f"declined a manifest: {sentence}")
+    def _ready(self, link: HeadquartersLink, digest: str, examples: Mapping[str, int]) -> None:
+        shared = self._gate.shared_examples(examples)
+        link.ready(digest, shared)
+        self._record.was_ready(digest, shared)
+
+    async def _released(
+        self, who: str, agreement: StoreAgreement | None, result: ReleasedResult
+    ) -> None:
+        assert agreement is not None  # without a manifest there is no approved work
+        await self._record.released(who, result, agreement.signed, agreement.manifest)
+
+    def _decline(self, digest: str, rule: str, sentence: str) -> None:
+        """Headquarters is told the rule's name, the owner what is behind it."""
+        self._say(f"declined a manifest: {rule}: {sentence}")
+        self._record.manifest_declined(digest, rule)
         with contextlib.suppress(LinkLost):
             if self._link is not None:
-                self._link.decline(digest, code, sentence)
+                self._link.decline(digest, rule, rule)
 
     def _start(self, work: Any) -> None:
         task = asyncio.ensure_future(work)

@@ -25,16 +25,22 @@ from datasets.private_files import FileLock, make_private_folder
 from tff_retail.config import ConfigurationError, StoreConfig, existing_folder
 from tff_retail.config.store_config import AUTO_BATCH_SIZE
 from tff_retail.config.version import VERSION
+from tff_retail.privacy.release_ledger import ReleaseLedger
+from tff_retail.privacy.release_policy import SANDBOX_REQUIRED, ReleasePolicy
+from tff_retail.privacy.release_policy_file import read_release_policy
 from tff_retail.program.content_folder import ContentFolder
 from tff_retail.program.executor_settings import ExecutorSettings
 from tff_retail.program.executor_supervisor import ExecutorSupervisor
 from tff_retail.program.installed_models import InstalledModels
+from tff_retail.program.record_opening import open_store_record
+from tff_retail.program.release_gate import ReleaseGate
 from tff_retail.program.store_agent import StoreAgent
 from tff_retail.runtime.executor_grpc_service import ExecutorGrpcService
 from tff_retail.transport.enrolment_refused import EnrolmentRefused
 from tff_retail.transport.fleet_folder import utc_now
 from tff_retail.transport.link_client import LinkClient
 from tff_retail.transport.link_hello import Hello
+from tff_retail.transport.private_file import write_private_file
 from tff_retail.transport.store_enrolment import renew_if_due
 from tff_retail.transport.store_identity import StoreIdentity
 from tff_retail.transport.tls import ServerTls
@@ -57,7 +63,8 @@ class StoreDaemon:
       say: told one line at a time what happens.
 
     Raises:
-      ConfigurationError: a folder is missing or in use, or the store has not joined.
+      ConfigurationError: a folder is missing or in use, the store has not joined, or its policy
+        can't be read.
     """
 
     def __init__(self, config: StoreConfig, *, say: Callable[[str], None]) -> None:
@@ -66,16 +73,26 @@ class StoreDaemon:
         self._config, self._state, self._say = config, state, say
         identity = StoreIdentity.load(state)
         self._ends_at = identity.expires_at
+        policy = ReleasePolicy() if config.policy is None else read_release_policy(config.policy)
+        self._record = open_store_record(
+            state,
+            identity,
+            server_address=config.server_address or identity.server_address,
+            policy=config.policy,
+            say=say,
+        )
         self._agent = StoreAgent(
             identity,
             ContentFolder(state / "work"),
             installed_models(state),
+            _gate(policy, state, say),
+            record=self._record,
             kept_manifest=state / "manifest.signed",
             say=say,
         )
         self._agent.take_kept_manifest()
         self._executor = ExecutorSupervisor(
-            _settings(config, state, identity.name),
+            _settings(config, state, identity.name, policy),
             on_up=self._agent.on_up,
             on_down=self._agent.on_down,
             on_report=self._agent.on_report,
@@ -132,6 +149,8 @@ class StoreDaemon:
         for task in late:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):  # a disk may hang
+            await asyncio.wait_for(self._record.close(), _STOPPING_S)
 
     async def _renew(self) -> None:
         """Gets a new certificate before the present one ends; the next connection shows it."""
@@ -214,7 +233,14 @@ async def _run_until_signal(config: StoreConfig, say: Callable[[str], None]) -> 
     say("stopped")
 
 
-def _settings(config: StoreConfig, state: pathlib.Path, name: str) -> ExecutorSettings:
+def _gate(policy: ReleasePolicy, state: pathlib.Path, say: Callable[[str], None]) -> ReleaseGate:
+    ledger = ReleaseLedger(state / "released.json", policy, save=write_private_file, now=utc_now)
+    return ReleaseGate(policy, ledger, say=say, now=utc_now)
+
+
+def _settings(
+    config: StoreConfig, state: pathlib.Path, name: str, policy: ReleasePolicy
+) -> ExecutorSettings:
     return ExecutorSettings(
         store=name,
         data_dir=config.data_dir,
@@ -228,7 +254,11 @@ def _settings(config: StoreConfig, state: pathlib.Path, name: str) -> ExecutorSe
         max_seconds=config.max_seconds_per_round,
         batch_size=config.batch_size,
         measured_dir=str(state / "measured"),
+        scratch_dir=str(state / "scratch"),
+        keys_dir=str(state / "identity"),
         parent=os.getpid(),
+        graph_bounds=policy.graphs,
+        needs_sandbox=policy.sandbox == SANDBOX_REQUIRED,
     )
 
 

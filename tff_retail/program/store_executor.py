@@ -26,6 +26,7 @@ import tensorflow as tf
 from tff_retail.config import ConfigurationError, RuntimeConfig
 from tff_retail.config.version import VERSION
 from tff_retail.program.executor_settings import ExecutorSettings
+from tff_retail.program.graph_refused import GraphRefused
 from tff_retail.program.parent_death import die_with_parent
 from tff_retail.program.store_manifest import UnusableManifest, read_store_manifest
 from tff_retail.program.store_work import StorePlace, StoreWork, read_content
@@ -77,6 +78,7 @@ class StoreExecutor:
             batch_size=settings.batch_size,
             measured_dir=settings.measured_dir,
             was_killed=settings.was_killed,
+            graph_bounds=settings.graph_bounds,
         )
         self._work: StoreWork | None = None
         results = pathlib.Path(settings.results_dir)
@@ -154,6 +156,10 @@ class StoreExecutor:
         try:
             async with self._loading:
                 work = await self._loop.run_in_executor(self._threads, load)
+        except GraphRefused as refusal:
+            for line in refusal.lines:
+                _say(f"refused a graph: {line}")
+            self._decline(digest, refusal.rule, str(refusal))
         except UnusableManifest as error:
             self._decline(digest, "manifest", str(error))
         except ConfigurationError as error:
@@ -162,8 +168,11 @@ class StoreExecutor:
         except OSError as error:
             _say(str(error))
             self._decline(digest, "contents", "the manifest's contents can't be read")
+        except Exception:  # a mistake here must not leave headquarters without an answer
+            traceback.print_exc()
+            self._decline(digest, "unexpected_error", "see the store's log")
         else:
-            self._send(Frame(Kind.READY, {"manifest": digest, "examples": work.num_examples()}))
+            self._send(Frame(Kind.READY, {"manifest": digest, "examples": work.counts()}))
 
     def _load(self, manifest: bytes) -> StoreWork:
         self._service.approve([])
@@ -190,7 +199,7 @@ class StoreExecutor:
     def _tell(
         self, state: str, code: str, request: WorkRequest, values: Mapping[str, float]
     ) -> None:
-        examples = self._work.num_examples() if self._work is not None else {}
+        examples = self._work.counts() if self._work is not None else {}
         header: dict[str, Any] = {
             "state": state,
             "code": code,

@@ -19,6 +19,8 @@ from datasets.own_photographs import OwnPhotographs
 from datasets.store_photographs import StorePhotographs
 from tff_retail.config import ConfigurationError
 from tff_retail.learning.metrics import local_metrics
+from tff_retail.privacy.example_counts import FEWEST, LABELS
+from tff_retail.privacy.graph_bounds import GraphBounds
 from tff_retail.program.batch_trial import BatchTrial
 from tff_retail.program.capped_examples import CappedExamples
 from tff_retail.program.fitted_batch import FittedBatch
@@ -27,11 +29,11 @@ from tff_retail.program.manifest_graph import read_graph
 from tff_retail.program.process_memory import ProcessMemory
 from tff_retail.program.recogniser import make_pipelines
 from tff_retail.program.simulated_chain import StoredFeatures, StoreExamples
-from tff_retail.program.store_manifest import StoreManifest, UnusableManifest
+from tff_retail.program.store_manifest import StoreManifest
+from tff_retail.program.time_limit import time_limit
 from tff_retail.program.timed_pipeline import TimedPipeline
 from tff_retail.runtime.approved_work import ApprovedWork
 from tff_retail.runtime.cannot_work import CannotWork
-from tff_retail.runtime.graph_part import GraphPart
 from tff_retail.runtime.part_session import PartSession, Pipeline
 from tff_retail.runtime.session_pool import SessionPool
 from tff_retail.runtime.simulated_store import LocalData, Role, SimulatedStore
@@ -60,6 +62,7 @@ class StorePlace:
       batch_size: of training at most; `auto` for what the machine takes, None for the run's.
       measured_dir: keeps what was found out about this machine; needed for a batch size.
       was_killed: whether the process before this one was killed in mid-work.
+      graph_bounds: on the graphs that it loads and runs.
     """
 
     name: str
@@ -72,6 +75,7 @@ class StorePlace:
     batch_size: int | str | None = None
     measured_dir: str = ""
     was_killed: bool = False
+    graph_bounds: GraphBounds = GraphBounds()
 
 
 class StoreWork:
@@ -108,15 +112,15 @@ class StoreWork:
             image_size=manifest.image_size,
             validation_fraction=manifest.validation_fraction,
         )
-        config = manifest.config()
-        backbone = read_backbone(manifest, content)
+        config, bounds = manifest.config(), place.graph_bounds
+        backbone = read_backbone(manifest, content, bounds)
         shape: tuple[int, ...] = (manifest.image_size, manifest.image_size, 3)
         if backbone is not None:
-            shape = _feature_shape(backbone.work)
+            shape = tuple(size for size in backbone.work.result[0].shape[1:] if size is not None)
         self._features = None if backbone is None else StoredFeatures(backbone, [place.device])
         self._pipelines = make_pipelines(config, shape)
         self.approved = [
-            ApprovedWork(role, SPLITS[role], read_graph(content, digest))
+            ApprovedWork(role, SPLITS[role], read_graph(content, digest, bounds=bounds))
             for role, digest in manifest.works.items()
         ]
         self._batch = FittedBatch(
@@ -129,7 +133,7 @@ class StoreWork:
         self._lock = threading.Lock()
         self._roles = {work.role: self._role(work) for work in self.approved}
         self._photographs: StorePhotographs | None = self._photographs_here.read()
-        self._round_num: int | None = None
+        self._last: tuple[int, str] | None = None
 
     def num_examples(self) -> dict[str, int]:
         """Examples by split, as they were last looked for."""
@@ -138,6 +142,20 @@ class StoreWork:
             return {}
         return {split: photographs.num_examples(split) for split in SPLITS.values()}
 
+    def counts(self) -> dict[str, int]:
+        """For the daemon: `num_examples`, and by split how many labels they have.
+
+        With `<split>_labels` goes `<split>_fewest`, examples of the rarest of these labels.
+        """
+        found = self.num_examples()
+        photographs = self._photographs
+        if photographs is not None:
+            for split in SPLITS.values():
+                by_label = [int(each) for each in photographs.label_counts(split) if each]
+                found[f"{split}{LABELS}"] = len(by_label)
+                found[f"{split}{FEWEST}"] = min(by_label, default=0)
+        return found
+
     def run(self, request: WorkRequest) -> WorkResult:
         """See `Store.run`.
 
@@ -145,10 +163,14 @@ class StoreWork:
           CannotWork: it can't, in this round.
           WorkStopped: it was stopped.
         """
+        with time_limit(self._place.graph_bounds.max_seconds, self.stop):
+            return self._run(request)
+
+    def _run(self, request: WorkRequest) -> WorkResult:
         max_seconds = self._place.max_seconds
         deadline_s = math.inf if max_seconds is None else time.time() + max_seconds
         try:
-            photographs = self._photographs_of(request.round_num)
+            photographs = self._photographs_of(request)
             if not photographs.num_examples(SPLITS[request.role]):
                 raise CannotWork("no_examples", f"no photograph to {request.role} with")
             if request.role == _TRAIN and self._place.batch_size is not None:
@@ -219,13 +241,17 @@ class StoreWork:
             roles = dict(self._roles)
         return SimulatedStore(self.name, self._examples(photographs, deadline_s), roles)
 
-    def _photographs_of(self, round_num: int) -> StorePhotographs:
-        photographs = self._photographs
-        if photographs is None or round_num not in (self._round_num, None):
+    def _photographs_of(self, request: WorkRequest) -> StorePhotographs:
+        photographs, last = self._photographs, self._last
+        # Training after an evaluation begins a round, be it the same number in another run.
+        is_same_round = last is not None and (
+            last[0] == request.round_num and (request.role != _TRAIN or last[1] == _TRAIN)
+        )
+        if photographs is None or not is_same_round:
             # The cache is this process's alone while it looks for new photographs.
             photographs = self._photographs = None
             photographs = self._photographs = self._photographs_here.read()
-        self._round_num = round_num
+        self._last = request.round_num, request.role
         return photographs
 
     def _examples(self, photographs: StorePhotographs, deadline_s: float) -> LocalData:
@@ -266,14 +292,6 @@ class StoreWork:
 def read_content(folder: pathlib.Path) -> Callable[[str], bytes]:
     """Gives contents out of a folder of files named by their digests."""
     return lambda digest: (folder / digest).read_bytes()
-
-
-def _feature_shape(work: GraphPart) -> tuple[int, ...]:
-    (features,) = work.result
-    _, *sizes = features.shape
-    if None in sizes:
-        raise UnusableManifest(f"a backbone's features must have a fixed shape, found {sizes}")
-    return tuple(size for size in sizes if size is not None)
 
 
 def _code(cause: BaseException | None) -> str:

@@ -1,19 +1,24 @@
 """Tables for a terminal."""
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 
 # A label may have 200 characters; a table of such lines can't be read.
 _MAX_CELL_WIDTH = 40
 
 
-def format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lines of equally wide columns, the first aligned to the left and the others to the right."""
+def format_table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    to_left: Container[int] = frozenset({0}),
+) -> str:
+    """Lines of equally wide columns; those named, the first by default, aligned to the left."""
     cells = [[_shortened(cell) for cell in row] for row in (header, *rows)]
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     return "\n".join(
         "  ".join(
-            _padded(cell, width, to_left=index == 0)
+            _padded(cell, width, to_left=index in to_left)
             for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in cells

@@ -7,10 +7,10 @@ class CannotWork(StoreFailed):
     """A store could not do its work.
 
     Args:
-      code: `no_examples`, `photographs_unreadable`, `out_of_memory` or `graph_failed`.
+      code: `no_examples`, `photographs_unreadable`, `out_of_memory`, `took_too_long` or
+        `graph_failed`.
       sentence: for the store's own log; may name files.
     """
 
     def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
+        super().__init__(sentence, code=code)

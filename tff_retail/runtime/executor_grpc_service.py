@@ -4,6 +4,8 @@ Requests and responses pass as the bytes they are, so that this needs no TensorF
 message is the executor's to judge.
 """
 
+import hashlib
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
 import grpc
@@ -28,7 +30,7 @@ _OPTIONS = (
 )
 _STATUS_BY_CODE = {status.value[0]: status for status in grpc.StatusCode}
 
-Answer = Callable[[str, bytes], Awaitable[Sequence[Buffer]]]
+Answer = Callable[[str, bytes, str], Awaitable[Sequence[Buffer]]]
 
 
 class ExecutorGrpcService:
@@ -37,7 +39,8 @@ class ExecutorGrpcService:
     Args:
       listen_address: HOST:PORT; a port of 0 takes a free one.
       tls: what is shown to clients, and whom they must be certified by.
-      answer: answers a call by method and serialised request, or raises `CallFailed`.
+      answer: answers a call by method, serialised request and who asks, which is `client` and the
+        SHA-256 of its certificate; or raises `CallFailed`.
     """
 
     def __init__(self, listen_address: str, tls: ServerTls, answer: Answer) -> None:
@@ -77,10 +80,15 @@ class ExecutorGrpcService:
     ) -> Callable[[bytes, grpc.aio.ServicerContext], Awaitable[bytes]]:
         async def handle(request: bytes, context: grpc.aio.ServicerContext) -> bytes:
             try:
-                return b"".join(await self._answer(method, request))
+                return b"".join(await self._answer(method, request, _client(context)))
             except CallFailed as failure:
                 status = _STATUS_BY_CODE[failure.code]
                 await context.abort(status, failure.reason)
                 raise AssertionError("abort raises") from failure
 
         return handle
+
+
+def _client(context: grpc.aio.ServicerContext) -> str:
+    (shown,) = context.auth_context()["x509_pem_cert"]  # TLS lets no client in without one
+    return f"client {hashlib.sha256(ssl.PEM_cert_to_DER_cert(shown.decode())).hexdigest()}"

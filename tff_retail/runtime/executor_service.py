@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError, Message
 # The protocol buffers of TFF have no public path.
 from tensorflow_federated.proto.v0 import computation_pb2, executor_pb2
 
+from tff_retail.privacy.message_scan import Unreadable, scan_message
 from tff_retail.runtime.approved_work import ApprovedWork
 from tff_retail.runtime.data_uri import DataName
 from tff_retail.runtime.executor_error import ExecutorError, malformed, refused, too_much
@@ -40,6 +41,12 @@ from tff_retail.runtime.lifted_contents import lift_contents
 from tff_retail.runtime.value_decoding import MalformedValue
 from tff_retail.runtime.value_encoding import Buffer
 from tff_retail.runtime.work_desk import WorkDesk
+
+# A struct of 10,000 values has five fields for each. An empty message has two bytes, and a hundred
+# in memory: a request of a model's size could take gigabytes.
+_MAX_REQUEST_FIELDS = 200_000
+# Protobuf's own bound.
+_MAX_REQUEST_DEPTH = 100
 
 
 class ExecutorService:
@@ -110,10 +117,16 @@ class ExecutorService:
         message: Any = message_type()
         contents: list[memoryview] = []
         try:
+            scan_message(
+                memoryview(request),
+                message_type.DESCRIPTOR,
+                max_fields=_MAX_REQUEST_FIELDS,
+                max_depth=_MAX_REQUEST_DEPTH,
+            )
             if method == "CreateValue":
                 request, contents = lift_contents(memoryview(request))
             message.MergeFromString(request)
-        except (DecodeError, MalformedValue) as error:
+        except (DecodeError, MalformedValue, Unreadable) as error:
             raise malformed(f"a {method} request must be of its protocol buffer") from error
         if method == "CreateValue":
             response = answer(message, contents)

@@ -5,10 +5,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from google.protobuf.message import DecodeError
+from tensorflow.core.framework import graph_pb2
 
 # The protocol buffers of TFF have no public path.
 from tensorflow_federated.proto.v0 import computation_pb2, executor_pb2
 
+from tff_retail.privacy.message_scan import Unreadable, scan_message
 from tff_retail.runtime.approved_work import ApprovedWork
 from tff_retail.runtime.data_uri import DataName, MalformedUri, parse_data_uri, parse_work_uri
 from tff_retail.runtime.executor_error import malformed, refused, too_much
@@ -18,6 +20,9 @@ from tff_retail.runtime.value_decoding import MAX_DEPTH, MalformedValue, decode_
 # A network has some hundred weights. Structs of one struct twice, again and again, would hold more
 # than any memory.
 _MAX_LEAVES = 10_000
+# Several times what the largest graph of ours has, with its debug information.
+_MAX_GRAPH_FIELDS = 2_000_000
+_MAX_MESSAGES = 64
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -223,11 +228,20 @@ def _digest(proto: computation_pb2.Computation, approved: Approved) -> str:
     as_it_is = GraphPart(proto.SerializeToString(deterministic=True)).digest
     if as_it_is in approved:
         return as_it_is
-    # A TFF user's own compilation differs in names and debug information alone.
+    # A TFF user's own compilation differs in names and debug information alone. Nothing of it is
+    # loaded or run: a graph that is approved is run as the manifest has it.
     try:
+        _require_small(proto.tensorflow.graph_def.value)
         return GraphPart.from_computation(proto).digest
-    except (TypeError, ValueError, KeyError, RecursionError, DecodeError) as error:
+    except (TypeError, ValueError, KeyError, RecursionError, DecodeError, Unreadable) as error:
         raise malformed("a TensorFlow computation must hold a graph that can be read") from error
+
+
+def _require_small(graph: bytes) -> None:
+    """Refuses what parsing would make far more of; a TFF user's graphs have debug information."""
+    scan_message(
+        graph, graph_pb2.GraphDef.DESCRIPTOR, max_fields=_MAX_GRAPH_FIELDS, max_depth=_MAX_MESSAGES
+    )
 
 
 def _approved_works(digest: str, approved: Approved) -> tuple[ApprovedWork, ...]:

@@ -19,6 +19,7 @@ from tensorflow.core.framework import attr_value_pb2, function_pb2, node_def_pb2
 _NODE_ATTRIBUTES_OF_PYTHON = ("_gradient_op_type",)
 _FUNCTION_ATTRIBUTES_OF_PYTHON = ("forward_function_name", "backward_function_name")
 _ARGUMENT_ATTRIBUTES_OF_PYTHON = ("_user_specified_name",)
+_ARGUMENT = "argument"
 
 
 def name_functions_by_content(graph: tf.compat.v1.GraphDef) -> None:
@@ -129,10 +130,11 @@ def _number_arguments(function: function_pb2.FunctionDef) -> None:
 
     Such as `while_while_cond_1234___redundant_placeholder0`.
     """
-    taken = {node.name for node in function.node_def}
-    prefix = "argument"
-    while any(name.startswith(prefix) for name in taken):
-        prefix += "_"
+    names = (node.name for node in function.node_def)
+    taken = [name.removeprefix(_ARGUMENT) for name in names if name.startswith(_ARGUMENT)]
+    # One more `_` than any node has there; counted at once, for a hostile graph has many such.
+    longest = max((len(rest) - len(rest.lstrip("_")) for rest in taken), default=-1)
+    prefix = _ARGUMENT + "_" * (longest + 1)
     renamed = {}
     for position, argument in enumerate(function.signature.input_arg):
         renamed[argument.name] = argument.name = f"{prefix}_{position}"

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError, Message
 # The protocol buffers of TFF have no public path.
 from tensorflow_federated.proto.v0 import executor_pb2
 
+from tff_retail.privacy.rule_meaning import rule_meaning
 from tff_retail.transport.link_faults import CallFailed, LinkLost
 from tff_retail.transport.store_link import StoreLink
 
@@ -119,7 +120,7 @@ class LinkExecutorStub(tff.framework.RemoteExecutorStub):
             return found
         except CallFailed as failure:
             status = _STATUS.get(failure.code, grpc.StatusCode.UNKNOWN)
-            raise LinkCallError(status, failure.reason) from failure
+            raise LinkCallError(status, rule_meaning(failure.reason)) from failure
         except LinkLost as lost:
             raise LinkCallError(grpc.StatusCode.UNAVAILABLE, str(lost)) from lost
         except DecodeError as error:

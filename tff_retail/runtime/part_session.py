@@ -177,12 +177,15 @@ def _bind(part: GraphPart, pipelines: Sequence[Pipeline], device: str) -> _Bound
     graph = tf.Graph()
     sequences = [leaf for leaf in part.parameter if leaf.is_sequence]
     tensors = [leaf for leaf in part.parameter if not leaf.is_sequence]
-    with graph.as_default():
+    graph_def = part.graph_def()
+    # TensorFlow renames a part's node whose name is taken, and what the part says it gives would be
+    # a tensor of the pipelines: the photographs themselves.
+    with graph.as_default(), tf.name_scope(_unused_scope(graph_def)):
         bound = [_bind_pipeline(pipeline) for pipeline in pipelines]
+    with graph.as_default():
         variants = {
             leaf.tensor: variant for leaf, (_, variant) in zip(sequences, bound, strict=True)
         }
-        graph_def = part.graph_def()
         place_graph(graph_def, device)
         _leave_functions_as_they_are(graph_def)
         tf.import_graph_def(graph_def, input_map=variants, name="")
@@ -203,6 +206,12 @@ def _bind(part: GraphPart, pipelines: Sequence[Pipeline], device: str) -> _Bound
         fetches=fetches,
         initialize_op=part.initialize_op,
     )
+
+
+def _unused_scope(graph: tf.compat.v1.GraphDef) -> str:
+    """A scope that no node of `graph` is in."""
+    taken = {node.name.partition("/")[0] for node in graph.node}
+    return next(f"store{at}" for at in range(len(taken) + 1) if f"store{at}" not in taken)
 
 
 def _bind_pipeline(pipeline: Pipeline) -> tuple[dict[str, tf.Tensor], tf.Tensor]:

@@ -31,6 +31,7 @@ class Outcome:
       report: what it tells of itself.
       seconds: how long its work took; 0 where it failed.
       is_surplus: whether it gave nothing for enough others were faster, which is no fault of its.
+      code: `failure` in a word; '' where there is none.
     """
 
     store: str
@@ -38,6 +39,7 @@ class Outcome:
     report: Mapping[str, float]
     seconds: float
     is_surplus: bool = False
+    code: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,6 +183,6 @@ class PlainCollector:
         try:
             result = store.run(request)
         except StoreFailed as failure:
-            return Outcome(store.name, str(failure), {}, 0.0), None
+            return Outcome(store.name, str(failure), {}, 0.0, code=failure.code), None
         outcome = Outcome(store.name, None, result.report, result.seconds)
         return outcome, self._sums.leaf(zero, result.outputs)

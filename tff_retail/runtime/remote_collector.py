@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from tff_retail.runtime.cohort_sums import CohortSums
+from tff_retail.runtime.freed_memory import FreedMemory
 from tff_retail.runtime.plain_collector import Collection, Outcome
 from tff_retail.runtime.remote_question import Question
 from tff_retail.runtime.remote_store import RemoteStore
@@ -28,7 +29,7 @@ from tff_retail.runtime.value_decoding import MalformedValue
 from tff_retail.runtime.waiting_sums import WaitingSums
 
 # Of partial sums that wait for their neighbour; more of them wait on disk.
-_MAX_WAITING_BYTES = 128 * 1024 * 1024
+_MAX_WAITING_BYTES = 64 * 1024 * 1024
 
 
 class RemoteCollector:
@@ -39,6 +40,8 @@ class RemoteCollector:
       submit: runs a coroutine on the loop of the link server.
       deadline_s: what has not come in after so many seconds is left out.
       needs_finite: whether a result with numbers that are not finite is a store's failure.
+      check: raises `MalformedValue` where what one store adds to the sum breaks a bound, which is
+        that store's failure.
       report: turns the leaves of a store's result into what it tells of itself, where its policy
         lets it.
       folder: has room for sums that wait; the system's for temporary files where it is None.
@@ -52,6 +55,7 @@ class RemoteCollector:
         submit: Callable[[Coroutine[Any, Any, Any]], concurrent.futures.Future[Any]],
         deadline_s: float,
         needs_finite: bool,
+        check: Callable[[Sequence[np.ndarray]], None] = lambda accumulator: None,
         report: Callable[[Sequence[np.ndarray]], Mapping[str, float]] = lambda outputs: {},
         folder: pathlib.Path | None = None,
         max_waiting_bytes: int = _MAX_WAITING_BYTES,
@@ -61,9 +65,11 @@ class RemoteCollector:
         self._submit = submit
         self._deadline_s = deadline_s
         self._needs_finite = needs_finite
+        self._check = check
         self._report = report
         self._folder = folder or pathlib.Path(tempfile.gettempdir())
         self._max_waiting_bytes = max_waiting_bytes
+        self._freed = FreedMemory()
         # One thread, kept from round to round: oneDNN keeps what it has compiled for each.
         self._thread = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="fold")
 
@@ -91,6 +97,7 @@ class RemoteCollector:
             [store.name for store in stores],
             enough=min(enough or len(stores), len(stores)),
             on_store_done=on_store_done,
+            check=self._check,
         )
         try:
             if stores:
@@ -98,6 +105,7 @@ class RemoteCollector:
             return self._thread.submit(fold.collection).result()
         finally:
             self._thread.submit(waiting.close)
+            self._thread.submit(self._freed.give_back)
 
     def close(self) -> None:
         """Ends the thread and the sessions."""
@@ -151,14 +159,18 @@ class RemoteCollector:
                 seconds = time.perf_counter() - started
 
                 def take() -> bool:
+                    self._freed.count(answer.nbytes)
                     outputs = self._checked(store, question, answer)
                     report = self._report(outputs) if store.tells_of_itself else {}
-                    return fold.take(position, outputs, report=report, seconds=seconds)
+                    try:
+                        return fold.take(position, outputs, report=report, seconds=seconds)
+                    except MalformedValue as error:
+                        raise StoreFailed(f"{store.name}: {error}", code="bounds") from error
 
                 has_enough = await self._fold(take)
         except StoreFailed as failure:
-            reason = str(failure)
-            has_enough = await self._fold(lambda: fold.skip(position, reason))
+            reason, code = str(failure), failure.code
+            has_enough = await self._fold(lambda: fold.skip(position, reason, code))
         if has_enough:
             is_enough.set()
 
@@ -171,7 +183,7 @@ class RemoteCollector:
             try:
                 require_finite(outputs, self._result)
             except MalformedValue as error:
-                raise StoreFailed(f"{store.name}: {error}") from error
+                raise StoreFailed(f"{store.name}: {error}", code="not_finite") from error
         # What is summed securely becomes part of the sum as it is, and outlives the answer.
         return [
             output.copy() if leaf.element else output

@@ -30,7 +30,8 @@ class RemoteRoster:
       min_stores: that a round needs.
       min_available_stores: that the first round waits for.
       wait_s: how long stores that are needed are waited for.
-      retry_wait_s: how long a round that missed its quorum waits for those that it lost.
+      retry_wait_s: how long a round that missed its quorum waits for those that it lost, and an
+        evaluation for those that trained and were lost since.
       path: of the file that says what the round under way began with.
       why_missing: says of every store of the fleet that is not there what is known of it.
       say: told what is waited for.
@@ -57,6 +58,7 @@ class RemoteRoster:
         self._begun = _read(path)
         self._standing = StoreStanding(self._begun.get("standing"))
         self._asked: list[str] = []
+        self._gave: list[str] = self._begun.get("stores", [])
 
     def wait_for_start(self) -> None:
         """Waits until training may start.
@@ -84,11 +86,19 @@ class RemoteRoster:
     def heed(self, round_num: int, collection: Collection) -> None:
         """See `Roster.heed`."""
         self._asked = [outcome.store for outcome in collection.outcomes]
+        self._gave = [outcome.store for outcome in collection.outcomes if outcome.failure is None]
         for sentence in self._standing.heed(round_num, collection.outcomes):
             self._say(sentence)
 
     def with_examples(self, split: str) -> Sequence[RemoteStore]:
-        """The stores that are there and have examples of `split`, or do not tell."""
+        """The stores that are there and have examples of `split`, or do not tell.
+
+        Whoever trained last and was lost since is waited for: an evaluation without it would be of
+        other photographs, and might take another model for the best.
+        """
+        if not self._wait_for(self._gave, self._retry_wait_s):
+            there = self._connected.names()
+            self._gave = [name for name in self._gave if name in there]  # waited for once
         links = ((name, self._connected.find(name)) for name in self._connected.names())
         return [
             self._store(name)

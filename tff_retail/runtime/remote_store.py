@@ -21,6 +21,7 @@ from google.protobuf.message import DecodeError, Message
 # The protocol buffers of TFF have no public path.
 from tensorflow_federated.proto.v0 import executor_pb2
 
+from tff_retail.privacy.rule_meaning import known_rule, rule_meaning
 from tff_retail.runtime.connected_stores import ConnectedStores
 from tff_retail.runtime.remote_question import Question, Questions
 from tff_retail.runtime.result_leaves import result_leaves
@@ -63,6 +64,7 @@ class RemoteStore:
       questions: by role.
       submit: runs a coroutine on the loop of the link server.
       rejoin_wait_s: how long a lost connection is waited for in mid-work, or a lost executor.
+      is_member: whether a store of that name may connect at all; who was revoked is not waited for.
       revive: awaited where the store's executor was started anew; returns when it can work again.
     """
 
@@ -74,6 +76,7 @@ class RemoteStore:
         *,
         submit: Callable[[Coroutine[Any, Any, Any]], Future[Any]],
         rejoin_wait_s: float,
+        is_member: Callable[[str], bool] = lambda name: True,
         revive: Callable[[StoreLink], Awaitable[None]] | None = None,
     ) -> None:
         self.name = name
@@ -81,6 +84,7 @@ class RemoteStore:
         self._questions = questions
         self._submit = submit
         self._rejoin_wait_s = rejoin_wait_s
+        self._is_member = is_member
         self._revive = revive
         self._session: _Session | None = None
         self._tidying: set[asyncio.Task[None]] = set()
@@ -122,7 +126,7 @@ class RemoteStore:
         try:
             return result_leaves(answer, question.result)
         except MalformedValue as error:
-            raise StoreFailed(f"{self.name}: {error}") from error
+            raise StoreFailed(f"{self.name}: {error}", code="wrong_form") from error
 
     @contextlib.asynccontextmanager
     async def answer(self, question: Question) -> AsyncIterator[memoryview]:
@@ -138,7 +142,8 @@ class RemoteStore:
         while True:
             link = await self._connected.link(self.name, instead_of=lost, within_s=wait_s)
             if link is None:
-                raise StoreFailed(f"{self.name}: {why or _absence(lost)}")
+                code = known_rule(why) if why else "connection_lost"
+                raise StoreFailed(f"{self.name}: {why or _absence(lost)}", code=code)
             has_answer = False
             try:
                 async with self._ask(link, question) as answer:
@@ -148,11 +153,12 @@ class RemoteStore:
             except LinkLost:
                 if has_answer:
                     raise
-                lost, wait_s, why = link, self._rejoin_wait_s, ""
+                lost, why = link, ""
+                wait_s = self._rejoin_wait_s if self._is_member(self.name) else 0.0
             except CallFailed as failure:
-                tries, why = tries + 1, failure.reason
+                tries, why = tries + 1, rule_meaning(failure.reason)
                 if has_answer or failure.code not in _GONE or tries == _MAX_TRIES:
-                    raise StoreFailed(f"{self.name}: {failure.reason}") from failure
+                    raise StoreFailed(f"{self.name}: {why}", code=known_rule(why)) from failure
                 await self._wait_for_executor(link)
 
     async def _wait_for_executor(self, link: StoreLink) -> None:
@@ -228,7 +234,8 @@ class RemoteStore:
         try:
             return kind.FromString(bytes(answer))
         except DecodeError as error:
-            raise StoreFailed(f"{self.name}: its answer must be a {kind.__name__}") from error
+            sentence = f"{self.name}: its answer must be a {kind.__name__}"
+            raise StoreFailed(sentence, code="wrong_form") from error
 
     def _tidy(
         self, session: _Session | None, values: Sequence[executor_pb2.ValueRef] | None

@@ -19,6 +19,7 @@ class RoundFold:
       names: of the stores, in the order of their positions.
       enough: so many results end the round.
       on_store_done: called as each store ends.
+      check: raises `MalformedValue` where what one store adds to the sum breaks a bound.
     """
 
     def __init__(
@@ -29,9 +30,10 @@ class RoundFold:
         *,
         enough: int,
         on_store_done: Callable[[Outcome], None],
+        check: Callable[[Sequence[np.ndarray]], None] = lambda accumulator: None,
     ) -> None:
         self._sums, self._waiting, self._names = sums, waiting, names
-        self._enough, self._on_store_done = enough, on_store_done
+        self._enough, self._on_store_done, self._check = enough, on_store_done, check
         self._tree: MergeTree[WaitingSum] = MergeTree(len(names), waiting.join)
         self._zero = sums.zero()
         self._outcomes: dict[int, Outcome] = {}
@@ -56,20 +58,25 @@ class RoundFold:
 
         Returns:
           Whether there are enough results now.
+
+        Raises:
+          MalformedValue: it breaks a bound; nothing was added.
         """
         if self._is_over:
             return True
-        self._tree.put(position, self._waiting.keep(self._sums.leaf(self._zero, outputs)))
+        leaf = self._sums.leaf(self._zero, outputs)
+        self._check(leaf.accumulator)
+        self._tree.put(position, self._waiting.keep(leaf))
         self._waiting.make_room()
         self._num_results += 1
         self._is_over = self._num_results == self._enough
         self._done(position, Outcome(self._names[position], None, report, seconds))
         return self._is_over
 
-    def skip(self, position: int, failure: str) -> bool:
+    def skip(self, position: int, failure: str, code: str = "work_failed") -> bool:
         """Says that a store gave nothing, unless the round is over. Returns as `take` does."""
         if not self._is_over:
-            self._leave_out(position, failure)
+            self._leave_out(position, failure, code)
         return self._is_over
 
     def end(self, deadline_s: float) -> None:
@@ -84,7 +91,8 @@ class RoundFold:
                 if is_surplus
                 else f"too late, --round_deadline_s={deadline_s:g} was over; it is discarded"
             )
-            self._leave_out(position, f"{name}: {reason}", is_surplus=is_surplus)
+            code = "not_waited_for" if is_surplus else "too_late"
+            self._leave_out(position, f"{name}: {reason}", code, is_surplus=is_surplus)
 
     def collection(self) -> Collection:
         """The sum, once the round has ended."""
@@ -93,9 +101,11 @@ class RoundFold:
         ordered = tuple(self._outcomes[position] for position in range(len(self._names)))
         return Collection(self._sums.finish(total), ordered)
 
-    def _leave_out(self, position: int, failure: str, *, is_surplus: bool = False) -> None:
+    def _leave_out(
+        self, position: int, failure: str, code: str, *, is_surplus: bool = False
+    ) -> None:
         self._tree.skip(position)
-        self._done(position, Outcome(self._names[position], failure, {}, 0.0, is_surplus))
+        self._done(position, Outcome(self._names[position], failure, {}, 0.0, is_surplus, code))
 
     def _done(self, position: int, outcome: Outcome) -> None:
         self._outcomes[position] = outcome

@@ -8,7 +8,16 @@ import numpy as np
 
 
 class StoreFailed(Exception):
-    """A store could not do its work in this round; the message says why, in one line."""
+    """A store could not do its work in this round; the message says why, in one line.
+
+    Args:
+      sentence: the message.
+      code: the same in a word, as docs/operations.md lists them.
+    """
+
+    def __init__(self, sentence: str, *, code: str = "work_failed") -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class QuorumMissed(Exception):

@@ -9,6 +9,15 @@ from tff_retail.transport.peer_certificate import named_store, store_uri
 
 # One for a P-256 key and the longest name has 1,500 bytes.
 MAX_REQUEST_BYTES = 8192
+# What x509 raises beside `ValueError` where bytes that came from elsewhere are none of its.
+_MALFORMED = (
+    UnsupportedAlgorithm,
+    InvalidSignature,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+    TypeError,
+)
 
 
 def make_certificate_request(key: ec.EllipticCurvePrivateKey, name: str | None = None) -> bytes:
@@ -34,7 +43,7 @@ def read_certificate_request(pem: bytes) -> tuple[ec.EllipticCurvePublicKey, str
         request = x509.load_pem_x509_csr(pem)
         is_signed, key = request.is_signature_valid, request.public_key()
         name = named_store(request.extensions)
-    except (UnsupportedAlgorithm, InvalidSignature, x509.DuplicateExtension, TypeError) as error:
+    except _MALFORMED as error:
         raise ValueError(f"a request must be PKCS #10 in PEM: {error}") from error
     if not is_signed:
         raise ValueError("a request must be signed by the key that it names, and is not")

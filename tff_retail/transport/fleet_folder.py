@@ -7,6 +7,7 @@
 <fleet>/signing/              manifest.key: signs manifests; the coordinator does not need it
 <fleet>/invitations/          one file an invitation, without its secret
 <fleet>/stores/               one file a store
+<fleet>/heads/                countersigned heads of stores' audit logs, one file a store
 <fleet>/revoked.json          certificates that no longer hold
 <fleet>/status.json           who is connected, written by the coordinator
 """

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from tff_retail.transport.link_faults import LinkLost
-from tff_retail.transport.link_frames import Frame, Kind, LinkState
+from tff_retail.transport.link_frames import FRAMES, Frame, Kind, LinkState
 from tff_retail.transport.link_protocol import LinkProtocol
 
 
@@ -67,6 +67,24 @@ class HeadquartersLink:
           LinkLost: the link ended.
         """
         self._send(Kind.REPORT, state=state, code=code, values=dict(values))
+
+    @property
+    def countersigns(self) -> bool:
+        """Whether headquarters speaks a version of the link that has heads of audit logs."""
+        return self._protocol.version >= FRAMES[Kind.HEAD].since
+
+    def tell_head(self, log: str, sequence: int, entry_hash: str) -> None:
+        """Shows headquarters the last entry of the audit log, once for each acknowledgement.
+
+        Args:
+          log: hash of the log's first entry.
+          sequence: of the last entry.
+          entry_hash: of the last entry, in hexadecimal.
+
+        Raises:
+          LinkLost: the link ended.
+        """
+        self._send(Kind.HEAD, log=log, sequence=sequence, hash=entry_hash)
 
     def goodbye(self, reason: str) -> None:
         """Ends the link once that is on its way; nothing if it ended already."""

@@ -53,17 +53,25 @@ class HeadquartersProtocol(LinkProtocol):
         super().__init__(Side.HEADQUARTERS, limits, memory or BodyMemory(0), part_bytes)
         self._calls: dict[int, _Call] = {}
         self._announced: dict[int, Frame] = {}
+        self._heads_due = 0
         self._takes = {
             Kind.RESULT: self._take_result,
             Kind.FAILED: self._take_failed,
             Kind.PART: self._take_part,
             Kind.PACKED: self._take_packed,
+            Kind.HEAD: self._take_head,
         }
 
     @property
     def has_room_for_a_call(self) -> bool:
         """Whether one more call may be made."""
         return len(self._calls) < self._limits.max_calls
+
+    def send(self, frame: Frame) -> None:
+        """See `LinkProtocol`."""
+        super().send(frame)
+        if frame.kind is Kind.ACKNOWLEDGE:
+            self._heads_due += 1
 
     def open(
         self,
@@ -169,6 +177,12 @@ class HeadquartersProtocol(LinkProtocol):
             return []  # the store will say that it failed
         self._announced[number] = frame
         return [ResultAnnounced(number, size)]
+
+    def _take_head(self, frame: Frame) -> list[LinkEvent]:
+        if not self._heads_due:  # each costs headquarters a signature and a line on its disk
+            raise PeerFault("A head must answer an acknowledgement, each one once")
+        self._heads_due -= 1
+        return [frame]
 
     def _take_part(self, frame: Frame) -> list[LinkEvent]:
         return self._arrived(frame.header["number"], self._inbox.add(frame))

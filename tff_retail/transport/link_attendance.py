@@ -66,6 +66,7 @@ class Attendance:
             Kind.CANCEL: self._take_cancel,
             Kind.ACKNOWLEDGE: self._take_acknowledge,
             Kind.MODEL: self._take_model,
+            Kind.COUNTERSIGNED: self._take_countersigned,
         }
 
     async def run(self) -> str:
@@ -142,6 +143,9 @@ class Attendance:
 
     async def _take_acknowledge(self, frame: Frame) -> None:
         await self._handler.take_acknowledgement(frame.header["run"], frame.header["round"])
+
+    async def _take_countersigned(self, frame: Frame) -> None:
+        await self._handler.take_countersigned(frame.header)
 
     async def _take_model(self, frame: Frame) -> None:
         header = frame.header

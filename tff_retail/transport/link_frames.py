@@ -18,12 +18,13 @@ from typing import Any, TypeAlias
 from tff_retail.transport.frame_header import read_header
 from tff_retail.transport.link_faults import LinkFault, LocalFault, PeerFault
 from tff_retail.transport.link_fields import Field, ListOf, MappingOf, Number, Text, Whole
+from tff_retail.transport.link_state import LinkState, Side
 
 # Whatever bytes are passed on; an array is passed as `memoryview(array)`, C-contiguous.
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
 # The versions of this table that this release speaks.
-VERSIONS = (1,)
+VERSIONS = (1, 2)
 
 # Largest header: 1,000 SHA-256 digests in hexadecimal fit in it, and a parse takes a millisecond.
 MAX_HEADER_BYTES = 64 * 1024
@@ -63,27 +64,8 @@ class Kind(enum.IntEnum):
     GOODBYE = 17
     PROCEED = 18
     PACKED = 19
-
-
-class Side(enum.Enum):
-    """An end of the link."""
-
-    HEADQUARTERS = "headquarters"
-    STORE = "store"
-
-    @property
-    def other(self) -> "Side":
-        """The other end."""
-        return Side.STORE if self is Side.HEADQUARTERS else Side.HEADQUARTERS
-
-
-class LinkState(enum.Enum):
-    """Where a link is; both ends go through the same states."""
-
-    OPENING = "opening"  # the store has to say hello
-    GREETED = "greeted"  # headquarters has to welcome or to refuse it
-    ATTENDING = "attending"  # the link works
-    CLOSED = "closed"  # nothing may be sent any more
+    HEAD = 20
+    COUNTERSIGNED = 21
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +80,7 @@ class FrameRule:
       most_body_bytes: of this one frame.
       opens_transfer: its header has `number` and `size`; the bytes are its body and then those of
         `part` frames with the same number.
+      since: the first version of the link that has it.
     """
 
     sides: frozenset[Side]
@@ -106,6 +89,7 @@ class FrameRule:
     then: LinkState | None = None
     most_body_bytes: int = 0
     opens_transfer: bool = False
+    since: int = 1
 
 
 _HEADQUARTERS, _STORE = frozenset({Side.HEADQUARTERS}), frozenset({Side.STORE})
@@ -124,6 +108,11 @@ _SENTENCE = Text(500)
 _VERSION = Text(100)
 # A run is a folder's name at headquarters; '' outside of a run.
 _RUN = Text(200)
+# The last entry of an audit log: which log, and the entry's number and hash.
+_HEAD: dict[str, Field] = {"log": _DIGEST, "sequence": Whole(least=1, most=2**53), "hash": _DIGEST}
+_TIME = Text(32, r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
+# A certificate of ours has 800 bytes in DER, and headquarters shows two.
+_CERTIFICATES = ListOf(Text(8000, "[A-Za-z0-9+/]+=*"), most=3)
 
 
 def _transfer(sides: frozenset[Side], **fields: Field) -> FrameRule:
@@ -198,6 +187,13 @@ FRAMES: Mapping[Kind, FrameRule] = {
         {"state": _NAME, "code": _CODE, "values": MappingOf(_NAME, Number(), most=64)},
     ),
     Kind.MODEL: _transfer(_HEADQUARTERS, name=_NAME, digest=_DIGEST, signature=Text(200)),
+    Kind.HEAD: FrameRule(_STORE, _ATTENDING, _HEAD, since=2),
+    Kind.COUNTERSIGNED: FrameRule(
+        _HEADQUARTERS,
+        _ATTENDING,
+        {**_HEAD, "time": _TIME, "signature": Text(200), "certificates": _CERTIFICATES},
+        since=2,
+    ),
     Kind.GOODBYE: FrameRule(
         _BOTH,
         frozenset({LinkState.OPENING, LinkState.GREETED, LinkState.ATTENDING}),

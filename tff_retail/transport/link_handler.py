@@ -1,7 +1,7 @@
 """What a store makes of what headquarters sends."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from tff_retail.transport.headquarters_link import HeadquartersLink
 from tff_retail.transport.link_frames import Buffer
@@ -38,6 +38,13 @@ class LinkHandler(Protocol):
 
     async def take_acknowledgement(self, run: str, round_num: int) -> None:
         """A round is durable at headquarters: what was kept up to it may go."""
+        ...
+
+    async def take_countersigned(self, header: Mapping[str, Any]) -> None:
+        """Headquarters signed a head that it was told; whether it did is to be checked.
+
+        `header` is that of the frame: log, sequence, hash, time, signature and certificates.
+        """
         ...
 
     async def take_model(self, name: str, digest: str, signature: str, body: memoryview) -> None:

@@ -21,6 +21,8 @@ class LinkLimits:
       max_waiting_frames: small frames that wait to be sent; who lets so many wait reads nothing.
       hello_s: seconds until both ends have introduced themselves: several round trips by satellite
         to a loaded machine.
+      welcome_s: seconds between looks whether stores that are connected are still welcome. A look
+        at a store takes some 10 µs.
       farewell_s: seconds in which what is written at the end of a link has to be on its way.
       keepalive_s: seconds between pings and for their answers: a half-open link is found within
         twice that, below a minute, and a ping a quarter of a minute costs 5 bytes a second.
@@ -34,5 +36,6 @@ class LinkLimits:
     frame_burst: int = 1000
     max_waiting_frames: int = 1000
     hello_s: float = 20.0
+    welcome_s: float = 2.0
     farewell_s: float = 2.0
     keepalive_s: float = 15.0

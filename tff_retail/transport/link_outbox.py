@@ -13,6 +13,10 @@ from tff_retail.transport.link_frames import Buffer, Frame, Kind, encode_frame
 
 Pack: TypeAlias = Callable[[Sequence[memoryview]], bytes | None]
 
+# A body that was asked for comes in so many parts or more, as long as they have so many bytes: gRPC
+# assembles a part in memory beside the body, for every store that sends.
+_LEAST_PARTS, _SMALL_PART_BYTES = 8, 64 * 1024
+
 
 def _nothing() -> None:
     pass
@@ -76,8 +80,11 @@ class LinkOutbox:
         size = sum(view.nbytes for view in views)
         first = Frame(kind, {**header, "size": size})
         encode_frame(first)  # a mistake shows here, not in the task that writes
-        transfer = _Transfer(first, _parts(views, self._part_bytes), size, on_sent, self._pack)
-        if most_unasked is None or size <= most_unasked:
+        is_announced = most_unasked is not None and size > most_unasked
+        most = max(size // _LEAST_PARTS, _SMALL_PART_BYTES) if is_announced else size
+        parts = _parts(views, lambda: min(self._part_bytes(), most))
+        transfer = _Transfer(first, parts, size, on_sent, self._pack)
+        if not is_announced:
             self._transfers.append(transfer)
         else:
             self.put(first)

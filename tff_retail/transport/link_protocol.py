@@ -78,6 +78,7 @@ class LinkProtocol:
         self._side = side
         self._limits = limits
         self._state = LinkState.OPENING
+        self._version = 1  # until both ends know which one they speak
         self._rate = FrameRate(limits.frames_per_second, limits.frame_burst)
         self._outbox = LinkOutbox(limits.max_waiting_frames, part_bytes, pack)
         # Twice, for a call that failed early is not open any more while the rest of it comes.
@@ -95,6 +96,11 @@ class LinkProtocol:
         """Where the link is."""
         return self._state
 
+    @property
+    def version(self) -> int:
+        """That both ends speak; 1 until `welcome` said which."""
+        return self._version
+
     def send(self, frame: Frame) -> None:
         """Queues a frame without a body.
 
@@ -109,7 +115,7 @@ class LinkProtocol:
         if rule.then is LinkState.CLOSED:
             self._outbox.clear()
         self._outbox.put(frame)
-        self._state = rule.then or self._state
+        self._follow(frame)
 
     def next_message(self) -> bytes | None:
         """Takes the next message to write; None if there is nothing to send."""
@@ -135,12 +141,19 @@ class LinkProtocol:
         self._check_theirs(frame.kind)
         if frame.kind in _COUNTED:
             self._rate.count(now_s)
-        self._state = FRAMES[frame.kind].then or self._state
+        self._follow(frame)
         take = self._takes.get(frame.kind)
         return [frame] if take is None else take(frame)
 
+    def _follow(self, frame: Frame) -> None:
+        self._state = FRAMES[frame.kind].then or self._state
+        if frame.kind is Kind.WELCOME:
+            self._version = frame.header["version"]
+
     def _check_ours(self, kind: Kind) -> None:
         rule = FRAMES[kind]
+        if rule.since > self._version:
+            raise LocalFault(f"`{kind.name.lower()}` is not in version {self._version} of the link")
         if self._side not in rule.sides or self._state not in rule.states:
             raise LocalFault(
                 f"`{kind.name.lower()}` must not be sent by {self._side.value} while the link is "
@@ -149,6 +162,8 @@ class LinkProtocol:
 
     def _check_theirs(self, kind: Kind) -> None:
         rule, other = FRAMES[kind], self._side.other
+        if rule.since > self._version:
+            raise PeerFault(f"`{kind.name.lower()}` is not in version {self._version} of the link")
         if other not in rule.sides or self._state not in rule.states:
             raise PeerFault(
                 f"`{kind.name.lower()}` must not come from {other.value} while the link is "

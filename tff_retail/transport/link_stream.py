@@ -29,6 +29,9 @@ class StreamOptions:
             ("grpc.http2.max_frame_size", 1 << 20),
             ("grpc.http2.lookahead_bytes", 8 << 20),
             ("grpc.http2.bdp_probe", 0),
+            # What a connection has ready for what comes next, and keeps once it is over. Without
+            # a bound it grows to the largest body: with 100 stores 700 kB for each of them.
+            ("grpc.experimental.tcp_max_read_buffer_size", 64 << 10),
             ("grpc.http2.write_buffer_size", 4 << 20),
             # A few compressed bytes could stand for a gigabyte.
             ("grpc.per_message_compression", 0),

@@ -32,6 +32,7 @@ class LinkSurroundings:
         '' when it is ready again.
       part_bytes: gives the size of the next part of a body that is sent.
       on_refused: called with the sentence that a store was told which was not welcomed.
+      on_head: called with the header of a `head`, which a store shows after an acknowledgement.
     """
 
     run: str
@@ -46,3 +47,4 @@ class LinkSurroundings:
     on_standing: "Callable[[StoreLink, str], None]" = lambda link, sentence: None
     part_bytes: Callable[[], int] = lambda: MAX_BODY_BYTES
     on_refused: "Callable[[StoreLink, str], None]" = lambda link, sentence: None
+    on_head: "Callable[[StoreLink, Mapping[str, Any]], None]" = lambda link, head: None

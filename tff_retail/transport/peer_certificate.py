@@ -5,11 +5,20 @@ import datetime
 import urllib.parse
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from tff_retail.transport.store_name import checked_store_name
 
 _STORE_URI = "tff-retail://store/"
+# What x509 raises beside `ValueError` where bytes that came from elsewhere are none of its.
+_MALFORMED = (
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    UnsupportedAlgorithm,
+    TypeError,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +46,10 @@ class PeerCertificate:
         Raises:
           ValueError: it is no certificate, or not one of a store.
         """
-        return cls.of(x509.load_pem_x509_certificate(pem))
+        try:
+            return cls.of(x509.load_pem_x509_certificate(pem))
+        except _MALFORMED as error:
+            raise ValueError(f"it must be a certificate: {error}") from error
 
     @classmethod
     def of(cls, certificate: x509.Certificate) -> "PeerCertificate":

@@ -7,6 +7,9 @@ https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
 import random
 from collections.abc import Callable
 
+# A connection that lasts so long was more than a headquarters that fails at every store again.
+_SOUND_S = 5.0
+
 
 class ReconnectDelays:
     """Delays from 0 to a bound that doubles with each failure in a row.
@@ -32,10 +35,11 @@ class ReconnectDelays:
         """Seconds to wait.
 
         Args:
-          attended_s: how long the last connection lasted; one that lasted longer than the largest
-            bound was sound, and the bounds start again.
+          attended_s: how long the last connection lasted; one that lasted some seconds was sound,
+            and the bounds start again. Where headquarters takes stores and loses them at once, they
+            grow all the same.
         """
-        if attended_s >= self._most_s:
+        if attended_s >= _SOUND_S:
             self._bound_s = self._first_s
         delay_s = self._draw() * self._bound_s
         self._bound_s = min(self._most_s, 2 * self._bound_s)

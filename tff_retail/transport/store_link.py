@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
+from tff_retail.transport.awaited_answer import AwaitedAnswer
+from tff_retail.transport.countersigned_head import CountersignedHead
 from tff_retail.transport.headquarters_protocol import HeadquartersProtocol
 from tff_retail.transport.link_faults import CallFailed, LinkLost, PeerFault
 from tff_retail.transport.link_frames import Buffer, Frame, Kind, LinkState
@@ -16,18 +17,9 @@ from tff_retail.transport.link_pump import LinkPump
 from tff_retail.transport.link_surroundings import LinkSurroundings
 from tff_retail.transport.manifest_exchange import ManifestExchange
 from tff_retail.transport.peer_certificate import PeerCertificate
-from tff_retail.transport.receiving_budget import Reservation
 
 # gRPC status code, https://grpc.github.io/grpc/core/md_doc_statuscodes.html
 _RESOURCE_EXHAUSTED = 8
-
-
-@dataclasses.dataclass
-class _Answer:
-    """What a call waits for, and the room that it takes."""
-
-    future: "asyncio.Future[memoryview]"
-    reservation: Reservation | None = None
 
 
 class StoreLink:
@@ -56,7 +48,7 @@ class StoreLink:
         self.left_because = ""
         self._surroundings = surroundings
         self._has_joined = False
-        self._answers: dict[int, _Answer] = {}
+        self._answers: dict[int, AwaitedAnswer] = {}
         self._protocol = HeadquartersProtocol(
             surroundings.limits, surroundings.memory, surroundings.part_bytes
         )
@@ -77,7 +69,8 @@ class StoreLink:
             Kind.DECLINED: self._manifest.take_declined,
             Kind.RESULT: self._take_result,
             Kind.FAILED: self._take_failed,
-            Kind.REPORT: self._take_report,
+            Kind.REPORT: lambda frame: surroundings.on_report(self, dict(frame.header)),
+            Kind.HEAD: lambda frame: surroundings.on_head(self, dict(frame.header)),
             Kind.GOODBYE: self._take_goodbye,
         }
 
@@ -110,7 +103,7 @@ class StoreLink:
         if not self._protocol.has_room_for_a_call:
             most = self._surroundings.limits.max_calls
             raise CallFailed(_RESOURCE_EXHAUSTED, f"{most} calls to {self.name} have no answer yet")
-        answer = _Answer(asyncio.get_running_loop().create_future())
+        answer = AwaitedAnswer()
         number = self._protocol.open(Kind.CALL, {"method": method}, body)
         self._answers[number] = answer
         self._pump.wake()
@@ -142,9 +135,15 @@ class StoreLink:
         Raises:
           LinkLost: the link ended.
         """
-        self._require_welcome()
-        self._protocol.send(Frame(Kind.ACKNOWLEDGE, {"run": run, "round": round_num}))
-        self._pump.wake()
+        self._tell(Frame(Kind.ACKNOWLEDGE, {"run": run, "round": round_num}))
+
+    async def countersign(self, signed: CountersignedHead) -> None:
+        """Gives a store headquarters' signature under the head that it told.
+
+        Raises:
+          LinkLost: the link ended.
+        """
+        self._tell(Frame(Kind.COUNTERSIGNED, signed.to_header()))
 
     async def offer_model(
         self, name: str, *, digest: str, signature: str, body: Sequence[Buffer]
@@ -161,18 +160,13 @@ class StoreLink:
           LinkLost: the link ended.
         """
         self._require_welcome()
-        sent: asyncio.Future[memoryview] = asyncio.get_running_loop().create_future()
-
-        def note_sent() -> None:
-            if not sent.done():
-                sent.set_result(memoryview(b""))
-
+        sent = AwaitedAnswer()
         header = {"name": name, "digest": digest, "signature": signature}
-        number = self._protocol.open(Kind.MODEL, header, body, note_sent)
-        self._answers[number] = _Answer(sent)
+        number = self._protocol.open(Kind.MODEL, header, body, lambda: sent.give(memoryview(b"")))
+        self._answers[number] = sent
         self._pump.wake()
         try:
-            await sent
+            await sent.future
         finally:
             del self._answers[number]
 
@@ -195,11 +189,20 @@ class StoreLink:
             late.cancel()
             self._leave(reason)
 
-    def _require_welcome(self) -> None:
-        """Asked before each call, so that a revoked store gets nothing more."""
+    def _tell(self, frame: Frame) -> None:
+        self._require_welcome()
+        self._protocol.send(frame)
+        self._pump.wake()
+
+    def recheck(self) -> None:
+        """Ends the link if the store is not welcome any more."""
         refusal = None if self.left_because else self._surroundings.is_welcome(self.certificate)
         if refusal is not None:
             self._refuse("certificate", refusal)
+
+    def _require_welcome(self) -> None:
+        """Asked before each call, so that a revoked store gets nothing more."""
+        self.recheck()
         if self.left_because:
             raise LinkLost(f"{self.name} is not connected any more: {self.left_because}")
 
@@ -217,13 +220,12 @@ class StoreLink:
         self.left_because = reason
         lost = LinkLost(f"{self.name} is not connected any more: {reason}")
         for answer in self._answers.values():
-            if not answer.future.done():
-                answer.future.set_exception(lost)
+            answer.fail(lost)
         self._manifest.end(lost)
         if self._has_joined:
             self._surroundings.on_left(self, reason)
 
-    def _give_up(self, number: int, answer: _Answer) -> None:
+    def _give_up(self, number: int, answer: AwaitedAnswer) -> None:
         future = answer.future
         if future.done() and not future.cancelled() and future.exception() is None:
             self._surroundings.memory.give_back(future.result())
@@ -283,17 +285,13 @@ class StoreLink:
 
     def _take_result(self, frame: Frame) -> None:
         answer = self._answers.get(frame.header["number"])
-        if answer is not None and not answer.future.done():
-            answer.future.set_result(frame.view)
+        if answer is not None:
+            answer.give(frame.view)
 
     def _take_failed(self, frame: Frame) -> None:
         answer = self._answers.get(frame.header["number"])
-        if answer is not None and not answer.future.done():
-            failed = CallFailed(frame.header["code"], frame.header["reason"])
-            answer.future.set_exception(failed)
-
-    def _take_report(self, frame: Frame) -> None:
-        self._surroundings.on_report(self, dict(frame.header))
+        if answer is not None:
+            answer.fail(CallFailed(frame.header["code"], frame.header["reason"]))
 
     def _take_goodbye(self, frame: Frame) -> None:
         self._leave(f"it said goodbye: {frame.header['reason']}")

@@ -37,6 +37,7 @@ class StoreProtocol(LinkProtocol):
     ) -> None:
         super().__init__(Side.STORE, limits, memory or BodyMemory(0), pack=pack)
         self._calls: dict[int, _Call] = {}
+        self._heads_told = 0
         self._takes = {
             Kind.CALL: self._take_call,
             Kind.PROCEED: self._take_proceed,
@@ -45,7 +46,14 @@ class StoreProtocol(LinkProtocol):
             Kind.MANIFEST: self._take_transfer,
             Kind.CONTENT: self._take_transfer,
             Kind.MODEL: self._take_transfer,
+            Kind.COUNTERSIGNED: self._take_countersigned,
         }
+
+    def send(self, frame: Frame) -> None:
+        """See `LinkProtocol`."""
+        super().send(frame)
+        if frame.kind is Kind.HEAD:
+            self._heads_told += 1
 
     def answer(
         self, number: int, body: Sequence[Buffer], on_sent: Callable[[], None] = lambda: None
@@ -132,6 +140,12 @@ class StoreProtocol(LinkProtocol):
         self.fail(number, _CANCELLED, "Headquarters gave the call up")
         self._inbox.forget(number)
         return [frame] if is_open else []
+
+    def _take_countersigned(self, frame: Frame) -> list[LinkEvent]:
+        if not self._heads_told:
+            raise PeerFault("A countersignature must answer a head, each one once")
+        self._heads_told -= 1
+        return [frame]
 
     def _arrived(self, whole: Frame | None) -> list[LinkEvent]:
         if whole is not None and whole.kind is Kind.CALL:

@@ -39,10 +39,26 @@ async def diagnose_connection(
     Returns:
       One sentence.
     """
-    return await asyncio.to_thread(_diagnose, server_address, tls, proxies, timeout_s)
+    flaw = await asyncio.to_thread(
+        connection_flaw, server_address, tls, proxies, timeout_s=timeout_s
+    )
+    return flaw or (
+        f"Headquarters at {server_address} answered, but the link to it was not made; it may be "
+        "starting, or something else listens there"
+    )
 
 
-def _diagnose(server_address: str, tls: ClientTls, proxies: ProxySettings, timeout_s: float) -> str:
+def connection_flaw(
+    server_address: str, tls: ClientTls, proxies: ProxySettings, *, timeout_s: float
+) -> str | None:
+    """Connects, up to the end of the handshake; one sentence, or None where all went well.
+
+    Args:
+      server_address: `host:port`.
+      tls: the store's.
+      proxies: of this machine.
+      timeout_s: for each step.
+    """
     host, _, port = server_address.rpartition(":")
     try:
         _check_own_certificate(tls)
@@ -50,10 +66,7 @@ def _diagnose(server_address: str, tls: ClientTls, proxies: ProxySettings, timeo
             _shake_hands(connection, host.strip("[]"), server_address, tls)
     except _Found as found:
         return str(found)
-    return (
-        f"Headquarters at {server_address} answered, but the link to it was not made; it may be "
-        "starting, or something else listens there"
-    )
+    return None
 
 
 def _check_own_certificate(tls: ClientTls) -> None:
