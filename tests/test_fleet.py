@@ -76,7 +76,7 @@ def test_a_store_is_approved_and_revoked_by_files(run):
     folder = FleetFolder("fleet")
     assert folder.is_welcome(identity.certificate) is None
     assert "a will renew" in run("rotate", "a")
-    assert "1 certificates ended" in run("revoke", "a", "--reason=closed")
+    assert "1 certificate ended" in run("revoke", "a", "--reason=closed")
     assert folder.is_welcome(identity.certificate) is not None
 
 

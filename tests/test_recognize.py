@@ -6,6 +6,8 @@ import sys
 import pytest
 
 from tests.colour_run import LABELS, make_colour_run, save_unsure_model, write_photographs
+from tff_retail import recognize
+from tff_retail.program.recognition import Recognition
 
 _CLONE = pathlib.Path(__file__).resolve().parents[1]
 
@@ -92,3 +94,10 @@ def test_starts_without_the_training_libraries():
         "assert not {'tensorflow_federated', 'matplotlib', 'sklearn'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=_CLONE, check=True, timeout=120)
+
+
+def test_a_label_writes_to_no_terminal(capsys):
+    """Labels come with a model from headquarters."""
+    hostile = "apple\x1b[2J\x9b31m\r"
+    recognize._print_text(Recognition("a.jpg", ((hostile, 0.5),)))
+    assert capsys.readouterr().out == "a.jpg: apple?[2J?31m? 50.0%\n"

@@ -170,7 +170,8 @@ def _heads(arguments: Sequence[str]) -> None:
 def _revoke(arguments: Sequence[str]) -> None:
     (name,) = arguments
     ended = store_admittance.revoke_store(_fleet(), name, FLAGS.reason)
-    print(f"{name} may not connect any more; {ended} certificates ended, from the next call on")
+    certificates = "1 certificate" if ended == 1 else f"{ended} certificates"
+    print(f"{name} may not connect any more; {certificates} ended, within seconds")
 
 
 def _rotate(arguments: Sequence[str]) -> None:

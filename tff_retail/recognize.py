@@ -92,7 +92,7 @@ def _print_text(recognition: "Recognition") -> None:
     if recognition.error is not None:
         print(f"{_printable(recognition.path)}: {recognition.error}", file=sys.stderr, flush=True)
         return
-    named = "  ".join(f"{label} {score:.1%}" for label, score in recognition.best)
+    named = "  ".join(f"{_shown(label)} {score:.1%}" for label, score in recognition.best)
     if recognition.is_unknown:
         named = f"unknown product (most like: {named})"
     print(f"{_printable(recognition.path)}: {named}", flush=True)
@@ -107,6 +107,11 @@ def _print_json(recognition: "Recognition") -> None:
         values["is_unknown"] = recognition.is_unknown
         values["top_k"] = [{"label": label, "score": score} for label, score in recognition.best]
     print(json.dumps(values, ensure_ascii=False), flush=True)
+
+
+def _shown(label: str) -> str:
+    """Without what a terminal would obey: a model's labels come from headquarters."""
+    return "".join(each if each.isprintable() else "?" for each in label)
 
 
 def _printable(path: str) -> str:

@@ -167,7 +167,7 @@ def test_a_store_that_reads_nothing_holds_nobody_up(around):
 
 
 @pytest.mark.parametrize(
-    ("stores", "part"), [(0, _MIB), (1, _MIB), (32, _MIB), (64, _MIB // 2), (5000, _MIB // 32)]
+    ("stores", "part"), [(0, _MIB), (1, _MIB), (4, _MIB), (8, _MIB // 2), (5000, _MIB // 32)]
 )
 def test_parts_are_smaller_the_more_stores_there_are(around, stores, part):
     server = around.headquarters().server
@@ -199,14 +199,14 @@ async def _nothing():
 
 def test_results_that_wait_stay_at_their_stores(around):
     """While one result holds all room, the others' bytes stay where they are."""
-    headquarters = around.headquarters(max_receiving_bytes=64 * _MIB)
+    headquarters = around.headquarters(max_receiving_bytes=8 * _MIB)
     release: concurrent.futures.Future = concurrent.futures.Future()
     held: concurrent.futures.Future = concurrent.futures.Future()
     around.store(headquarters.address, around.chain.store_tls("first"))
     first = headquarters.next_link()
 
     async def hold():
-        async with first.call("zeros", [b"%d" % (64 * _MIB)]):
+        async with first.call("zeros", [b"%d" % (8 * _MIB)]):
             held.set_result(None)
             await asyncio.wrap_future(release)
 
@@ -220,7 +220,7 @@ def test_results_that_wait_stay_at_their_stores(around):
             stores.append(around.store(f"localhost:{relay.port}", tls))
             relays.append(relay)
             links.append(headquarters.next_link())
-            asking = ask(links[-1], "zeros", b"%d" % (64 * _MIB))
+            asking = ask(links[-1], "zeros", b"%d" % (8 * _MIB))
             pending.append(headquarters.server.submit(asking))
         assert [store.handler.calls.get(timeout=TIMEOUT_S) for store in stores] == ["zeros"] * 3
         # What is announced before this call's answer has arrived with it.
@@ -228,7 +228,7 @@ def test_results_that_wait_stay_at_their_stores(around):
         assert max(relay.moved for relay in relays) < 100_000
         release.set_result(None)
         holding.result(TIMEOUT_S)
-        assert [len(one.result(TIMEOUT_S)) for one in pending] == [64 * _MIB] * 3
+        assert [len(one.result(TIMEOUT_S)) for one in pending] == [8 * _MIB] * 3
         for store in stores:
             store.stop()
 

@@ -214,3 +214,23 @@ def test_an_address_that_is_taken_is_one_sentence(served, chain):
 
     with pytest.raises(ConfigurationError, match="^--listen_address must be free"):
         asyncio.run(start())
+
+
+def test_words_of_a_mistake_stay(chain):
+    """gRPC would tell the client what an unforeseen error says."""
+
+    async def answer(method, request, who):
+        raise ValueError("IMG_1.jpg")
+
+    async def asked():
+        server = ExecutorGrpcService("localhost:0", chain.server_tls(), answer)
+        port = await server.start()
+        credentials = chain.store_tls().grpc_credentials()
+        async with grpc.aio.secure_channel(f"localhost:{port}", credentials) as channel:
+            call = channel.unary_unary("/tensorflow_federated.v0.ExecutorGroup/GetExecutor")
+            with pytest.raises(grpc.aio.AioRpcError) as failure:
+                await call(b"")
+        await server.stop()
+        return failure.value.code(), failure.value.details()
+
+    assert asyncio.run(asked()) == (grpc.StatusCode.INTERNAL, "unexpected_error")

@@ -75,6 +75,9 @@ def test_an_evaluation_has_no_update():
     assert _rules(UPDATE, EVALUATE) == ["0", "1"]
     larger = ("confidence", struct(("num_right", tensor(INT64, 1501))))
     assert _rules(struct(larger), EVALUATE) == ["confidence/num_right"]
+    for dtype in (FLOAT32, 2, UINT8, 23):  # counts are whole numbers that can be below 0
+        other = ("confidence", struct(("num_right", tensor(dtype, 1500))))
+        assert _rules(struct(other), EVALUATE) == ["confidence/num_right"]
     twice = struct(counts, struct(counts))
     assert _rules(twice, EVALUATE) == ["1/confidence/num_right"]
 

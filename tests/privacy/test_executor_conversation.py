@@ -95,6 +95,26 @@ def test_what_is_selected_from_a_struct_is_what_was_put_in(caller):
         caller.select(struct, 2)
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        bytes([0x18, 1, 0x18, 0]),  # the executor's parser takes the last of two
+        bytes([0x18, 0, 0x18, 0]),
+        bytes([0x18, 0x80, 0x80, 0x80, 0x80, 0x10]),  # 2**32, of which it takes the lower half
+        bytes([0x1A, 1, 0]),
+    ],
+)
+def test_an_index_that_can_be_read_in_two_ways_is_malformed(caller, index):
+    """Else the daemon would count one question while the executor answers another."""
+    other = caller.value(data("store://train?run=r&round=2&seed=7"))
+    struct = caller.struct(other, caller.value(DATA))
+    with _refused("malformed_request"):
+        caller.make("CreateSelection", message(1, struct) + index)
+    call = caller.invoke(caller.struct(caller.value(DATA), caller.value(SENT)))
+    with _refused("malformed_request"):
+        caller.make("CreateSelection", message(1, call) + index)
+
+
 def test_without_one_data_set_a_result_has_none(caller):
     sent, named = caller.value(SENT), caller.value(DATA)
     result = caller.invoke(caller.struct(named, sent))

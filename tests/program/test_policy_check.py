@@ -86,6 +86,15 @@ def test_graph_and_manifest_are_looked_at(tmp_path, works):
     assert ["train", "operation_not_allowed"] in rules
 
 
+def test_a_graph_is_the_one_that_the_manifest_names(tmp_path, works):
+    """Else what was looked at, and is then pinned by its digest, would not be what runs."""
+    run = _run(tmp_path, works["_printing"])
+    shown = tmp_path / "round_form" / "train" / "work.pb"
+    shown.write_bytes(works["_honest"].computation)
+    with pytest.raises(ConfigurationError, match="the graph of 'train' that its manifest names"):
+        check_policy(ReleasePolicy(), run)
+
+
 def test_what_holds_no_run_is_one_sentence(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ConfigurationError, match="^--work must hold a manifest, found none in"):

@@ -321,7 +321,7 @@ async def test_reports_can_be_closed(scene):
 @_play(train=dataclasses.replace(RoleRelease.of_training(), min_examples=14))
 async def test_too_few_examples(scene):
     assert await scene.refusal(scene.ask()) == "min_examples"
-    assert scene.executor.called[-1][0] == "CreateCall"  # nothing was computed
+    assert scene.records == []
     assert scene.gate.shared_examples(EXAMPLES) == {}
 
 
@@ -336,6 +336,14 @@ async def test_examples_that_are_gone_when_the_work_is_done(scene):
     scene.executor.on_compute = lambda: scene.gate.note_examples(fewer)
     assert await scene.refusal(scene.ask()) == "min_examples"
     assert scene.records == []
+
+
+@_play()
+async def test_examples_that_are_back_when_the_work_is_done(scene):
+    """The executor looks for photographs as it begins; before, nobody can know."""
+    scene.gate.note_examples({**EXAMPLES, "train": 0})
+    scene.executor.on_compute = lambda: scene.gate.note_examples(EXAMPLES)
+    assert await scene.ask()
 
 
 @_play(train=RoleRelease(updates=1, per_label={"num_examples": 1}, min_examples_per_label=5))
@@ -449,3 +457,23 @@ def test_a_graph_without_a_type_is_refused(tmp_path):
                 gate.admit_works(_manifest(), lambda digest, graph=graph: graph)
 
     asyncio.run(run())
+
+
+@_play()
+async def test_another_graph_is_another_question(scene):
+    """Else each manifest a second would tell one bit more of a photograph, by whether it fails."""
+    for graph in "cde":
+        digest = graph * 64
+        train = {"batch_size": 8, "epochs": 1, "augmentation": "none", "graphs": {"work": digest}}
+        roles = {"train": train, "evaluate": {"graphs": {"work": EVALUATE}}}
+        graphs = {**GRAPHS, digest: GRAPHS[TRAIN]}
+        scene.gate.admit_works(_manifest(roles=roles), graphs.__getitem__)
+        scene.gate.note_examples(EXAMPLES)
+        call = await scene.asked("store://train?run=r&round=1&seed=7")
+        if graph == "e":
+            assert await scene.refusal(scene.compute(call)) == "questions_per_round"
+            continue
+        scene.executor.failure = CallFailed(13, "graph_failed: of what is in a photograph")
+        with pytest.raises(CallFailed, match="graph_failed"):
+            await scene.compute(call)
+        scene.executor.failure = None

@@ -173,10 +173,44 @@ def test_what_is_no_model_is_said_in_a_sentence(tmp_path, name):
 
 @pytest.mark.parametrize(
     ("file", "content"),
-    [("model.json", "{"), ("model.json", '{"format": 9}'), ("saved_model.pb", "damaged")],
+    [("model.json", "{"), ("model.json", '{"format": 9}'), ("weights.npz", "damaged")],
 )
 def test_a_damaged_model_is_said_in_a_sentence(run, tmp_path, file, content):
     folder = pathlib.Path(shutil.copytree(run / "model", tmp_path / "model"))
     (folder / file).write_text(content)
     with pytest.raises(ConfigurationError, match="--model must be"):
         load_released_model(folder)
+
+
+def test_a_program_in_a_delivered_model_is_not_run(run, tmp_path):
+    """TensorFlow's operations copy files: from the photographs to wherever they are fetched."""
+    photograph, stolen = tmp_path / "photograph.jpg", tmp_path / "stolen"
+    photograph.write_bytes(b"pixels")
+    module = tf.Module()
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8, "images")])
+    def serve(images):
+        copied = tf.io.write_file(str(stolen), tf.io.read_file(str(photograph)))
+        with tf.control_dependencies([copied]):
+            return {"probabilities": tf.fill([tf.shape(images)[0], len(LABELS)], 1 / len(LABELS))}
+
+    module.serve = serve
+    folder = pathlib.Path(shutil.copytree(run / "model", tmp_path / "model"))
+    shutil.rmtree(folder / "variables")
+    tf.saved_model.save(module, str(folder), {"serving_default": serve})
+    assert "WriteFile" in str((folder / "saved_model.pb").read_bytes())
+
+    images, labels = colour_images(3)
+    found = load_released_model(folder).predict(images)
+    assert not stolen.exists()
+    np.testing.assert_array_equal(found.argmax(axis=1), labels)  # by the weights beside it
+
+
+def test_other_programs_get_the_same_from_the_saved_model(run):
+    images, _ = colour_images(5)
+    served = tf.saved_model.load(str(run / "model")).signatures["serving_default"]
+    np.testing.assert_allclose(
+        load_released_model(run).predict(images),
+        served(images=tf.constant(images))["probabilities"],
+        atol=1e-6,
+    )

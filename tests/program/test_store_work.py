@@ -335,6 +335,7 @@ def test_work_that_takes_too_long_is_stopped_and_said(work, requests, monkeypatc
         {"image_size": "32"},
         {"image_size": 16},
         {"validation_fraction": 2.0},
+        {"validation_fraction": 10**400},
         {"validation_fraction": None},
         {"roles": {}},
         {"roles": []},

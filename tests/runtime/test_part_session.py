@@ -207,6 +207,15 @@ def test_a_part_lies_on_its_device_and_its_pipeline_on_the_cpu(sequence_part):
     assert "/device:GPU:1" in {device for _, device in placed}
 
 
+def test_a_graph_that_contradicts_itself_is_told_as_any_failure(counting_part):
+    computation = computation_pb2.Computation.FromString(counting_part.computation)
+    graph = counting_part.graph_def()
+    graph.node.add(name="sum", op="AddV2").attr["T"].type = tf.float32.as_datatype_enum
+    computation.tensorflow.graph_def.value = graph.SerializeToString()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="AddV2"):
+        part_session.PartSession(graph_part.GraphPart(computation.SerializeToString()))
+
+
 def test_a_result_is_never_what_its_pipeline_was_fed(sequence_part):
     """A part whose node has the name that TensorFlow would give a pipeline's placeholder."""
     computation = computation_pb2.Computation.FromString(sequence_part.computation)

@@ -51,3 +51,12 @@ def kinds(protocol):
     while (message := protocol.next_message()) is not None:
         kinds.append(decode_frame(message).kind)
     return kinds
+
+
+def require_a_call_works(headquarters, store):
+    """A call over these ends gets its answer."""
+    number = headquarters.open(Kind.CALL, CALL, [b"on"])
+    (call,) = move(headquarters, store)
+    assert bytes(call.view) == b"on"
+    store.answer(number, [b"yes"])
+    assert bytes(move(store, headquarters)[-1].view) == b"yes"

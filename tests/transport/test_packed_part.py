@@ -154,3 +154,14 @@ def test_a_store_without_a_packer_packs_nothing():
     headquarters.proceed(1)
     move(headquarters, store)
     assert kinds(store) == [Kind.PART] * 4
+
+
+def test_a_large_result_comes_in_eight_parts_or_more_as_grpc_holds_each_once_more():
+    headquarters, store = opened()
+    headquarters.open(Kind.CALL, CALL, [b""])
+    move(headquarters, store)
+    store.answer(1, [bytes(4 * MAX_BODY_BYTES)])
+    move(store, headquarters)
+    headquarters.proceed(1)
+    move(headquarters, store)
+    assert kinds(store) == [Kind.PART] * 8

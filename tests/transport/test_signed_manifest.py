@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from tff_retail.transport.signed_manifest import (
     MAX_SIGNED_BYTES,
     ManifestRefused,
+    _signed_bytes,
     sign_manifest,
     verify_manifest,
 )
@@ -129,3 +130,21 @@ def test_anything_else_is_refused(signed):
 def test_only_manifests_are_signed(manifest):
     with pytest.raises(ValueError):
         sign_manifest(manifest, key=_KEY, run="r", chain_id=_CHAIN, expires=_NOW)
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"run": "prod\x1b[2J\nready for the run prod"},  # it would be obeyed by a terminal
+        {"run": "\ud800"},  # half a character, which no terminal can be written
+        {"run": "p" * 201},
+        {"expires": "9999-12-31T23:59:59+00:00"},  # no slack can be added to it
+        {"expires": "9999-12-31T23:59:59-23:59"},  # nor can it be said in UTC
+        {"expires": "0001-01-01T00:00:00+23:59"},
+    ],
+)
+def test_what_is_signed_is_not_believed_to_be_harmless(stated):
+    """Whoever has the key must not end a store's program, nor write to its terminal."""
+    values = {**json.loads(_sign()), **stated}
+    values["signature"] = base64.b64encode(_KEY.sign(_signed_bytes(values))).decode()
+    assert _code(json.dumps(values).encode()) == "format"

@@ -21,6 +21,8 @@ _UPDATE_DTYPES = ("float32", "float16", "bfloat16")
 _CODES, _SCALES = "codes", "scales"
 _CODE_DTYPES = ("int8", "uint8", "float16", "bfloat16")
 _SCALE_DTYPES = ("float32",)
+# What is listed by name is counts (`listed_counts.py`).
+_COUNT_DTYPES = ("int32", "int64")
 _SCALE_BLOCK = 128
 
 
@@ -85,6 +87,8 @@ class _Left:
         if not output.shape and name in self._scalars:
             self._scalars[name] -= 1
             return "is there more than twice" if self._scalars[name] < 0 else ""
+        if name in self._arrays and output.shape and output.dtype not in _COUNT_DTYPES:
+            return f"must be an array of counts, of {' or '.join(_COUNT_DTYPES)}"
         if name in self._arrays:
             most, self._arrays[name] = self._arrays[name], 0
             return f"has more than the {most} numbers that are left" * (output.num_elements > most)

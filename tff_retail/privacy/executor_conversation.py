@@ -56,6 +56,7 @@ _MAX_EXECUTORS = 32
 # Of all executors together; a round holds its weights' some hundred twice.
 _MAX_HELD = 200_000
 _MAX_NAME_BYTES = 100
+_END_OF_INDEX = 2**31
 _NUMBER = re.compile(b"[1-9][0-9]{0,17}")
 
 
@@ -223,8 +224,7 @@ def _makes(
         if not any(field.number == _ARGUMENT for field in fields):
             raise MalformedMessage("no argument")
         return call_result(_get(values, _the_reference(fields, _ARGUMENT)))
-    index = sum(field.value for field in fields if field.number == _INDEX and field.kind == VARINT)
-    return _select(_get(values, _the_reference(fields, _SOURCE)), index)
+    return _select(_get(values, _the_reference(fields, _SOURCE)), _the_index(fields))
 
 
 def _select(source: ShadowValue, index: int) -> ShadowValue:
@@ -262,6 +262,14 @@ def _the_reference(fields: list[WireField], number: int) -> bytes:
     if len(found) != 1 or found[0].kind != BYTES:
         raise MalformedMessage("not one reference where one is to be")
     return bytes(the_field(found[0].payload, _ID))
+
+
+def _the_index(fields: list[WireField]) -> int:
+    """Of a selection; of several the executor would take the last, and of a large one a part."""
+    found = [field for field in fields if field.number == _INDEX]
+    if len(found) > 1 or any(each.kind != VARINT or each.value >= _END_OF_INDEX for each in found):
+        raise MalformedMessage("not one index where one is to be")
+    return found[0].value if found else 0
 
 
 def _element_reference(field: WireField) -> bytes:

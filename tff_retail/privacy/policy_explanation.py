@@ -69,10 +69,10 @@ def _role(name: str, release: RoleRelease) -> Iterator[str]:
     if release.scalars:
         parts.append(f"single numbers named {_names(release.scalars)}")
     if release.vectors:
-        parts.append(f"arrays named {_sized(release.vectors)}")
+        parts.append(f"counts of photographs named {_sized(release.vectors)}")
     if release.per_label:
         parts.append(
-            f"numbers by label named {_sized(release.per_label)}, where each label that is there "
+            f"counts by label named {_sized(release.per_label)}, where each label that is there "
             f"has {release.min_examples_per_label} photographs or more"
         )
     if not parts:

@@ -31,7 +31,7 @@ class AskedWork:
       run: that asks; '' where none is named.
       round_num: of the run.
       role: such as `train`.
-      question: SHA-256 of all that headquarters chooses of it: data, seed and broadcast.
+      question: SHA-256 of all that headquarters chooses of it: graph, data, seed and broadcast.
       part: which part of the result is meant; '' for all of it.
     """
 

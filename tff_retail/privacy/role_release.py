@@ -25,8 +25,9 @@ class RoleRelease:
       updates: how often each tensor of the broadcast may come back as an update: the same shape, in
         floating point; or all of them together as `codes` and `scales`, with no more numbers.
       scalars: names of single numbers; each twice at most, as a mean is a total and a count.
-      vectors: names of arrays and how many numbers they may have; whatever has one number a label
-        belongs into `per_label` instead.
+      vectors: names of arrays of counts and how many numbers they may have: whole numbers from 0,
+        together no more than there are photographs. Whatever has one number a label belongs into
+        `per_label` instead.
       per_label: likewise; nothing is released unless every label that the store has examples of
         has `min_examples_per_label` of them.
       min_examples: photographs behind a result at least.

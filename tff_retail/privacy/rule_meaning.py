@@ -47,6 +47,7 @@ _RULES: Mapping[str, tuple[int, str]] = {
         "the graph has outputs that the store's policy does not list; see its owner",
     ),
     "egress_form": (_DENIED, "the answer was not of the form that its graph promises"),
+    "not_counts": (_DENIED, "an array of the answer holds other numbers than counts"),
     "call_form": (_DENIED, "the call or its answer was not of the executor's protocol"),
     "ledger_unwritable": (_DENIED, "the store can't write down what leaves it, so nothing does"),
     "audit_unwritable": (_DENIED, "the store's audit log can't be written, so nothing leaves it"),

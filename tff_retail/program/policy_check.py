@@ -5,6 +5,7 @@ the manifest that it took last, or a file with one serialised computation, which
 role `train`.
 """
 
+import hashlib
 import json
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
@@ -60,6 +61,12 @@ def _of_manifest(
             raise ConfigurationError(
                 f"--work must hold the graph of {role!r}, found no {error.filename}; {_REMEDY}"
             ) from error
+        if hashlib.sha256(computation).hexdigest() != digest:
+            # What is looked at here must be what a store would run.
+            raise ConfigurationError(
+                f"--work must hold the graph of {role!r} that its manifest names, {digest}, found "
+                f"another; {_REMEDY}"
+            )
         findings = _graph(policy, computation, is_released=is_released)
         if is_released:
             findings += judge_work(policy, role, computation)

@@ -18,6 +18,7 @@ from tff_retail.privacy.egress_form import check_egress_form
 from tff_retail.privacy.example_counts import ExampleCounts
 from tff_retail.privacy.executor_conversation import ExecutorConversation, FollowedCall
 from tff_retail.privacy.finding import Finding
+from tff_retail.privacy.listed_counts import check_listed_counts
 from tff_retail.privacy.open_hours import OpenHours
 from tff_retail.privacy.protobuf_fields import Buffer, MalformedMessage
 from tff_retail.privacy.refused import Refused
@@ -79,6 +80,7 @@ class ReleaseGate:
         self._conversation = ExecutorConversation()
         self._turn = asyncio.Lock()
         self._contracts: dict[str, EgressContract] = {}
+        self._graphs: dict[str, str] = {}
         self._counts: dict[str, ExampleCounts] = {}
         self._expecting: list[_Expected] = []
 
@@ -112,6 +114,7 @@ class ReleaseGate:
             _refuse(judge_work(self.policy, role, computation))
             contracts[role] = EgressContract(self.policy.role(role), read_work_type(computation))
         self._contracts = contracts
+        self._graphs = dict(manifest.works)
         self._counts = {}
 
     def note_examples(self, values: Mapping[str, float]) -> None:
@@ -198,12 +201,16 @@ class ReleaseGate:
     ) -> list[Buffer]:
         asked = self._asked(result)
         contract = self._contracts[asked.role]
-        self._require_open(asked.role, contract)
+        self._require_open(asked.role)
         self._ledger.ask(asked)
         async with self._expecting_reports(asked), call("Compute", followed.forwarded) as answer:
             whole = answer[:]  # a view of its own, which outlives the block until it is sent
         digest = await _beside(whole, lambda: _checked(whole, contract, result))
-        self._require_open(asked.role, contract)  # examples were counted anew, time has passed
+        self._require_open(asked.role)  # time has passed
+        # Only now: the executor counts anew as it begins, and a store that had too few comes back.
+        self._require_enough(asked.role, contract)
+        most = self._counts[asked.role].examples
+        check_listed_counts(whole, contract, result.path, num_examples=most)
         self._ledger.release(asked, answer=digest, num_bytes=whole.nbytes)
         kind = selected(contract.type.gives, result.path)
         await released(
@@ -225,17 +232,23 @@ class ReleaseGate:
         role = _ROLES[name.split]
         if role not in self._contracts:
             raise Refused("approved_work_only", f"the manifest has no role {role!r}")
-        question = hashlib.sha256(f"{name.uri()}/{result.broadcast}".encode()).hexdigest()
+        # The graph too: else a manifest a second, each with a graph that fails or not as one bit of
+        # a photograph says, would be one question.
+        asks = f"{self._graphs[role]}/{name.uri()}/{result.broadcast}"
+        question = hashlib.sha256(asks.encode()).hexdigest()
         part = "/".join(str(index) for index in result.path)
         return AskedWork(name.run, name.round_num, role, question, part)
 
-    def _require_open(self, role: str, contract: EgressContract) -> None:
+    def _require_open(self, role: str) -> None:
         release = self.policy.role(role)
         if not release.open:
             raise Refused("role_closed", f"the policy does not let out what {role!r} gives")
         local = self._now().astimezone()
         if not self._hours.has(local):
             raise Refused("hours", f"results leave from {self.policy.hours}, it is {local:%H:%M}")
+
+    def _require_enough(self, role: str, contract: EgressContract) -> None:
+        release = self.policy.role(role)
         counts = self._counts.get(role, ExampleCounts())
         counts.require(release, role, by_label=contract.has_per_label)
 

@@ -1,10 +1,14 @@
 """A trained recogniser as files: written at the end of a run, read by everything that uses it.
 
+A SavedModel is a program: TensorFlow's operations read and write files and open connections. What
+was delivered to a store is therefore never run from there: the network is built anew, by its name
+in `model.json`, and gets the numbers of `weights.npz`. `saved_model.pb` is for other programs.
+
 `<run>/model/` is a SavedModel folder with three more files than TensorFlow needs:
 
     saved_model.pb, variables/   runs with `tf.saved_model.load` alone, without this package
     assets/labels.txt            the labels, one a line
-    weights.npz                  the weights in the order of the Keras model, for training on
+    weights.npz                  the weights in the order of the Keras model
     model.json                   configuration, labels, versions and where it comes from;
                                  metadata.unknown_threshold: see `ReleasedModel`
 """
@@ -22,6 +26,7 @@ import tensorflow as tf
 
 from tff_retail.config import ModelConfig
 from tff_retail.learning.models.keras_model import build_keras_model
+from tff_retail.learning.weights_file import UNREADABLE
 from tff_retail.program.folder_replacement import replace_folder
 from tff_retail.program.model_folder import (
     MODEL_FORMAT,
@@ -101,7 +106,7 @@ def load_released_model(path: pathlib.Path | str) -> ReleasedModel:
     if found.suffix == ".tflite":
         threshold = _unknown_threshold(read_tflite_description(found))
         return ReleasedModel(*open_tflite_file(found), unknown_threshold=threshold)
-    return _open_saved_model(found)
+    return _open_model_folder(found)
 
 
 def rebuild_keras_model(folder: pathlib.Path) -> tf.keras.Model:
@@ -111,12 +116,15 @@ def rebuild_keras_model(folder: pathlib.Path) -> tf.keras.Model:
       ConfigurationError: the folder can't be read.
     """
     description = read_description(folder)
-    config = ModelConfig(**description["model"])
-    model = build_keras_model(config, len(description["labels"]))
+    try:
+        config = ModelConfig(**description["model"])
+        model = build_keras_model(config, len(description["labels"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise unreadable_model(folder / "model.json", error) from error
     try:
         with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
             model.set_weights([arrays[name] for name in sorted(arrays.files)])
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         raise unreadable_model(folder / "weights.npz", error) from error
     return model
 
@@ -174,21 +182,17 @@ def _describe(
     }
 
 
-def _open_saved_model(folder: pathlib.Path) -> ReleasedModel:
-    description = read_description(folder)
-    try:
-        loaded = tf.saved_model.load(str(folder))
-    except (OSError, KeyError, ValueError, tf.errors.OpError) as error:
-        raise unreadable_model(folder, error) from error
+def _open_model_folder(folder: pathlib.Path) -> ReleasedModel:
+    model, description = rebuild_keras_model(folder), read_description(folder)
+    labels = tuple(map(str, description["labels"]))
 
-    labels = tuple(description["labels"])
+    @tf.function(reduce_retracing=True)
+    def probabilities(images: tf.Tensor) -> tf.Tensor:
+        return tf.nn.softmax(model({"image": images}, training=False))
 
     def predict(images: np.ndarray) -> np.ndarray:
-        # Asked of `loaded` each time: a signature alone does not keep its variables alive.
-        serve = loaded.signatures["serving_default"]
-        parts = [serve(images=tf.constant(batch)) for batch in in_batches(images)]
-        empty = np.zeros((0, len(labels)), np.float32)
-        return np.concatenate([empty, *(part["probabilities"].numpy() for part in parts)])
+        parts = [probabilities(tf.constant(batch)).numpy() for batch in in_batches(images)]
+        return np.concatenate([np.zeros((0, len(labels)), np.float32), *parts])
 
     image_size = int(description["model"]["image_size"])
     return ReleasedModel(labels, image_size, predict, _unknown_threshold(description))

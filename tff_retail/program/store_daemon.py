@@ -161,7 +161,10 @@ class StoreDaemon:
                     self._client.tls, self._ends_at = renewed.client_tls(), renewed.expires_at
                     self._say(f"renewed the certificate, good until {renewed.expires_at:%Y-%m-%d}")
             except (EnrolmentRefused, ConfigurationError, OSError) as error:
-                if self._ends_at - utc_now() < _RENEWAL_WORRY:  # before, another hour will do
+                has_ended = isinstance(error, EnrolmentRefused) and error.code == "expired"
+                if has_ended:
+                    self._say(str(error))
+                elif self._ends_at - utc_now() < _RENEWAL_WORRY:  # before, another hour will do
                     self._say(f"the certificate could not be renewed: {error}")
             await asyncio.sleep(_RENEWAL_CHECK_S)
 

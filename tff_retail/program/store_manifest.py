@@ -103,7 +103,7 @@ def read_store_manifest(values: Mapping[str, Any]) -> StoreManifest:
             backbone_work=backbone,
             backbone_weights=None if features is None else _digest(features["weights"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise UnusableManifest(
             f"the manifest must say what a store needs, found {type(error).__name__}: "
             f"{str(error)[:100]}"

@@ -5,6 +5,7 @@ message is the executor's to judge.
 """
 
 import hashlib
+import logging
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -83,8 +84,12 @@ class ExecutorGrpcService:
                 return b"".join(await self._answer(method, request, _client(context)))
             except CallFailed as failure:
                 status = _STATUS_BY_CODE[failure.code]
-                await context.abort(status, failure.reason)
-                raise AssertionError("abort raises") from failure
+                reason = failure.reason
+            except Exception:  # gRPC would tell the client what it says
+                logging.exception("A call failed")
+                status, reason = grpc.StatusCode.INTERNAL, "unexpected_error"
+            await context.abort(status, reason)
+            raise AssertionError("abort raises")
 
         return handle
 

@@ -52,6 +52,9 @@ class PartSession:
         Each call then stays in its thread, and no operation is handed from one to another.
       in_pieces: whether what the graph computes independently is computed in turn, which takes less
         memory where the tensors are given away, see `consume`.
+
+    Raises:
+      tf.errors.InvalidArgumentError: TensorFlow can't load the graph.
     """
 
     def __init__(
@@ -188,7 +191,7 @@ def _bind(part: GraphPart, pipelines: Sequence[Pipeline], device: str) -> _Bound
         }
         place_graph(graph_def, device)
         _leave_functions_as_they_are(graph_def)
-        tf.import_graph_def(graph_def, input_map=variants, name="")
+        _import(graph_def, variants)
         feeds = [leaf.tensor for leaf in tensors]
         feeds += [tensor.name for inputs, _ in bound for tensor in inputs.values()]
         # What is fed can't be fetched.
@@ -206,6 +209,13 @@ def _bind(part: GraphPart, pipelines: Sequence[Pipeline], device: str) -> _Bound
         fetches=fetches,
         initialize_op=part.initialize_op,
     )
+
+
+def _import(graph: tf.compat.v1.GraphDef, variants: Mapping[str, tf.Tensor]) -> None:
+    try:
+        tf.import_graph_def(graph, input_map=variants, name="")
+    except ValueError as error:  # what TensorFlow says of a graph that contradicts itself
+        raise tf.errors.InvalidArgumentError(None, None, str(error)) from error
 
 
 def _unused_scope(graph: tf.compat.v1.GraphDef) -> str:

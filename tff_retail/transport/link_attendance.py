@@ -14,7 +14,7 @@ from tff_retail.transport.link_hello import Hello
 from tff_retail.transport.link_limits import LinkLimits
 from tff_retail.transport.link_protocol import LinkEvent, ResultAnnounced
 from tff_retail.transport.link_pump import LinkPump
-from tff_retail.transport.packed_part import pack_part
+from tff_retail.transport.packed_line import PackedLine
 from tff_retail.transport.store_protocol import StoreProtocol
 
 # gRPC status code, https://grpc.github.io/grpc/core/md_doc_statuscodes.html
@@ -51,9 +51,14 @@ class Attendance:
         self._reason = ""
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._memory = BodyMemory(limits.max_spare_bytes)
-        self._protocol = StoreProtocol(limits, self._memory, pack_part)
+        line = PackedLine(write)
+        self._protocol = StoreProtocol(limits, self._memory, line.pack)
         self._pump = LinkPump(
-            self._protocol, read=read, write=write, take=self._take, farewell_s=limits.farewell_s
+            self._protocol,
+            read=read,
+            write=line.write,
+            take=self._take,
+            farewell_s=limits.farewell_s,
         )
         self._link = HeadquartersLink(self._protocol, self._pump.wake)
         self._takes: Mapping[Kind, Callable[[Frame], Awaitable[None]]] = {

@@ -20,6 +20,9 @@ _FORMAT = 1
 _CONTEXT = b"tff_retail signed manifest 1\n"
 # Two thousand labels of 200 characters and all digests have less.
 MAX_SIGNED_BYTES = 4 * 1024 * 1024
+# As in the link's table.
+_MAX_RUN = 200
+_FIRST_YEAR, _LAST_YEAR = 2000, 9000
 # A store's clock may be a little ahead of headquarters'.
 _CLOCK_SLACK = datetime.timedelta(minutes=10)
 
@@ -154,6 +157,9 @@ def _stated(signed: bytes) -> dict[str, Any]:
         raise ManifestRefused("format", "the signed manifest is of another format")
     if not all(isinstance(values[name], str) for name in texts):
         raise ManifestRefused("format", "the fields of a signed manifest must be text")
+    # It goes into lines that people read.
+    if not values["run"].isprintable() or len(values["run"]) > _MAX_RUN:
+        raise ManifestRefused("format", "the name of a run must be printable and not too long")
     return values
 
 
@@ -173,6 +179,8 @@ def _time(text: str) -> datetime.datetime:
         raise ManifestRefused("format", "the end of a manifest must be a time") from None
     if time.tzinfo is None:
         raise ManifestRefused("format", "the end of a manifest must say its time zone")
+    if not _FIRST_YEAR <= time.year <= _LAST_YEAR:  # beyond, no day can be added to it
+        raise ManifestRefused("format", "the end of a manifest must be of this age")
     return time
 
 

@@ -175,7 +175,8 @@ def renew_if_due(
         raise EnrolmentRefused(
             "expired",
             f"the certificate of {identity.name} ended at {certificate.not_after:%Y-%m-%d %H:%M} "
-            "UTC; ask headquarters for a new token, and join again",
+            f"UTC, and this machine's clock says {now:%Y-%m-%d %H:%M}; if that is wrong, set the "
+            "clock, or else ask headquarters for a new token and join again",
         )
     if certificate.not_after - now < life * _RENEWAL_SHARE or _is_wanted(identity):
         return renew_certificate(identity)

@@ -207,7 +207,8 @@ class StoreLink:
             raise LinkLost(f"{self.name} is not connected any more: {self.left_because}")
 
     def _refuse(self, code: str, sentence: str) -> None:
-        self._protocol.send(Frame(Kind.REFUSED, {"code": code, "sentence": sentence[:500]}))
+        if self._protocol.state is not LinkState.CLOSED:  # else last words are on their way
+            self._protocol.send(Frame(Kind.REFUSED, {"code": code, "sentence": sentence[:500]}))
         if not self._has_joined and not self.left_because:
             self._surroundings.on_refused(self, sentence)
         self._leave(f"it was refused: {sentence}")
