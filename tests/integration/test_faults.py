@@ -30,8 +30,6 @@ pytestmark = pytest.mark.soak
 # Nobody is left out: a round waits until all of its stores are back.
 _PATIENT = ("--rejoin_wait_s=240", "--wait_for_stores_s=240", "--round_deadline_s=480")
 _LOST = "The connection to headquarters was lost"
-# Enough to be asked, and not to train.
-_SOME_MIB = 8
 _ALL = {"min_stores": len(NAMES)}
 
 
@@ -254,7 +252,7 @@ def _is_away(run: Coordinator, name: str) -> bool:
 
 @pytest.mark.parametrize("left", ["fewer", "none", "other labels"])
 def test_a_store_comes_back_with_other_photographs(chain, tmp_path, left):
-    """Who has fewer counts for less; who has none says so and takes part again when it has."""
+    """Who has fewer counts for less; who has none is left out until it is started with some."""
     south = chain.stores["south"]
     kept = tmp_path / "kept"
     south.kill()
@@ -273,6 +271,8 @@ def test_a_store_comes_back_with_other_photographs(chain, tmp_path, left):
     finally:
         _leave(south.data_dir, "none")  # the folder stays: an executor is confined to that one
         shutil.copytree(kept, south.data_dir, dirs_exist_ok=True)
+        south.kill()
+        south.start_again()
     with training(chain, tmp_path / "again", *_PATIENT, **_ALL) as again:
         _require_done(again, chain)
 
@@ -293,7 +293,7 @@ def test_a_store_whose_memory_ends_trains_on_fewer_at_a_time(chain, tmp_path):
         with coordinator(chain, tmp_path / "run", *_PATIENT, rounds=1, **_ALL) as run:
             run.start()
             south.wait_until_ready()
-            with memory_limit(south.executor().pid, more_mib=_SOME_MIB):
+            with memory_limit(south.executor().pid, more_mib=8):  # enough to be asked
                 run.let_stores_in()
                 south.daemon.wait_until_said("the executor ended (signal 9", 1)
                 assert run.wait() == 0, run.said()

@@ -139,6 +139,21 @@ def test_both_ends_close_while_the_other_does_not_listen(around):
             pending.result(TIMEOUT_S)
 
 
+def test_a_mistake_of_the_stores_program_ends_one_connection_and_no_more(around):
+    headquarters = around.headquarters()
+    store = around.store(headquarters.address)
+
+    async def mistaken(run, round_num):
+        raise OverflowError("something that headquarters said")
+
+    store.handler.take_acknowledgement = mistaken
+    headquarters.do(headquarters.next_link().acknowledge("first", 1))
+    assert store.handler.next_left() == (
+        "This program failed at what headquarters sent: OverflowError"
+    )
+    assert headquarters.call(headquarters.next_link(), "echo", b"again") == b"again"
+
+
 def test_an_unknown_name(around):
     store = around.store("no-such-host.invalid:8443")
     assert "the name no-such-host.invalid is not known" in store.handler.next_left()

@@ -321,7 +321,7 @@ async def test_reports_can_be_closed(scene):
 @_play(train=dataclasses.replace(RoleRelease.of_training(), min_examples=14))
 async def test_too_few_examples(scene):
     assert await scene.refusal(scene.ask()) == "min_examples"
-    assert scene.records == []
+    assert scene.executor.called[-1][0] == "CreateCall"  # nothing was computed
     assert scene.gate.shared_examples(EXAMPLES) == {}
 
 
@@ -336,14 +336,6 @@ async def test_examples_that_are_gone_when_the_work_is_done(scene):
     scene.executor.on_compute = lambda: scene.gate.note_examples(fewer)
     assert await scene.refusal(scene.ask()) == "min_examples"
     assert scene.records == []
-
-
-@_play()
-async def test_examples_that_are_back_when_the_work_is_done(scene):
-    """The executor looks for photographs as it begins; before, nobody can know."""
-    scene.gate.note_examples({**EXAMPLES, "train": 0})
-    scene.executor.on_compute = lambda: scene.gate.note_examples(EXAMPLES)
-    assert await scene.ask()
 
 
 @_play(train=RoleRelease(updates=1, per_label={"num_examples": 1}, min_examples_per_label=5))
@@ -477,3 +469,14 @@ async def test_another_graph_is_another_question(scene):
         with pytest.raises(CallFailed, match="graph_failed"):
             await scene.compute(call)
         scene.executor.failure = None
+
+
+@_play()
+async def test_a_count_of_a_thousand_digits_is_none(scene):
+    """Each report would else have room for a row of a photograph."""
+    lie = {**EXAMPLES, "train": 10**299 + 123456789, "round": 3}
+    seen: list[Any] = []
+    scene.reports(seen, ("worked", "train"), **lie)
+    await scene.ask(round_num=3)
+    assert seen == [("worked", "train", {"round": 3, "validation": 11})]
+    assert scene.gate.shared_examples(lie) == {"validation": 11}

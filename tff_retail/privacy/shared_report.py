@@ -9,6 +9,13 @@ _ROLES = ("train", "evaluate")
 _COUNTS = ("train", "validation")
 # Ten days: no work takes longer.
 _MOST_SECONDS = 864_000.0
+# No store has a million photographs of its shelves.
+_MOST_COUNT = 1_000_000
+
+
+def shared_counts(values: Mapping[str, float]) -> dict[str, int]:
+    """How many photographs there are by split; a number of a thousand digits is something else."""
+    return {name: int(values[name]) for name in _COUNTS if 0 <= values.get(name, -1) <= _MOST_COUNT}
 
 
 def shared_report(
@@ -33,5 +40,5 @@ def shared_report(
             # A tenth of a second is what a person reads; more digits could mean anything.
             shared["seconds"] = round(min(max(values["seconds"], 0.0), _MOST_SECONDS), 1)
         if has_enough:
-            shared.update({name: int(values[name]) for name in _COUNTS if name in values})
+            shared.update(shared_counts(values))
     return state, code, shared

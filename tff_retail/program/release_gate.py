@@ -27,7 +27,7 @@ from tff_retail.privacy.release_policy import ReleasePolicy
 from tff_retail.privacy.released_result import ReleasedResult
 from tff_retail.privacy.rule_meaning import known_rule, rule_status
 from tff_retail.privacy.shadow_values import ShadowResult
-from tff_retail.privacy.shared_report import shared_report
+from tff_retail.privacy.shared_report import shared_counts, shared_report
 from tff_retail.privacy.value_type import read_work_type, selected
 from tff_retail.program.policy_judgement import judge_manifest, judge_work
 from tff_retail.program.store_manifest import StoreManifest
@@ -127,7 +127,7 @@ class ReleaseGate:
         """How many examples there are, as far as headquarters may know; empty where it may not."""
         if self.policy.reports != "all" or not self._has_enough():
             return {}
-        return {split: int(values[split]) for split in _ROLES if split in values}
+        return shared_counts(values)
 
     def expects(self, values: Mapping[str, float]) -> bool:
         """Whether headquarters asked for the work that the executor reports on; counts the report.
@@ -201,14 +201,12 @@ class ReleaseGate:
     ) -> list[Buffer]:
         asked = self._asked(result)
         contract = self._contracts[asked.role]
-        self._require_open(asked.role)
+        self._require_open(asked.role, contract)
         self._ledger.ask(asked)
         async with self._expecting_reports(asked), call("Compute", followed.forwarded) as answer:
             whole = answer[:]  # a view of its own, which outlives the block until it is sent
         digest = await _beside(whole, lambda: _checked(whole, contract, result))
-        self._require_open(asked.role)  # time has passed
-        # Only now: the executor counts anew as it begins, and a store that had too few comes back.
-        self._require_enough(asked.role, contract)
+        self._require_open(asked.role, contract)  # examples were counted anew, time has passed
         most = self._counts[asked.role].examples
         check_listed_counts(whole, contract, result.path, num_examples=most)
         self._ledger.release(asked, answer=digest, num_bytes=whole.nbytes)
@@ -239,16 +237,13 @@ class ReleaseGate:
         part = "/".join(str(index) for index in result.path)
         return AskedWork(name.run, name.round_num, role, question, part)
 
-    def _require_open(self, role: str) -> None:
+    def _require_open(self, role: str, contract: EgressContract) -> None:
         release = self.policy.role(role)
         if not release.open:
             raise Refused("role_closed", f"the policy does not let out what {role!r} gives")
         local = self._now().astimezone()
         if not self._hours.has(local):
             raise Refused("hours", f"results leave from {self.policy.hours}, it is {local:%H:%M}")
-
-    def _require_enough(self, role: str, contract: EgressContract) -> None:
-        release = self.policy.role(role)
         counts = self._counts.get(role, ExampleCounts())
         counts.require(release, role, by_label=contract.has_per_label)
 

@@ -91,8 +91,14 @@ class EnrolmentClient:
 
 def _checked(answer: dict[str, Any]) -> dict[str, Any]:
     if "error" in answer:
-        raise EnrolmentRefused(str(answer["error"])[:64], str(answer.get("sentence", ""))[:500])
+        code, sentence = str(answer["error"])[:64], str(answer.get("sentence", ""))[:500]
+        raise EnrolmentRefused(_printable(code), _printable(sentence))
     return answer
+
+
+def _printable(text: str) -> str:
+    """Whoever is at that address, before it is known who, writes into a terminal else."""
+    return "".join(each for each in text if each.isprintable())
 
 
 def _read_line(connection: ssl.SSLSocket, timeout_s: float) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import logging
 import os
 import time
 
@@ -109,6 +110,9 @@ class LinkClient:
                     return "The connection to headquarters was lost"
                 if answer := _answer_of(error):
                     return f"Headquarters did not take the link: {answer}"
+            except Exception as error:  # a mistake that headquarters found must not end the store
+                logging.exception("The link ended by a mistake of this program")
+                return f"This program failed at what headquarters sent: {type(error).__name__}"
             finally:
                 self._attendance = None
                 stream.cancel()
