@@ -366,6 +366,19 @@ async def test_calls_pass(scene):
 
 
 @_play
+async def test_after_a_refusal_for_want_of_photographs_they_are_counted_anew_once_a_minute(scene):
+    await scene.ready()
+    times = len(scene.executor.loaded)
+    for rule, expected in (("own_results_only", 0), ("min_examples", 1), ("min_examples", 1)):
+        scene.executor.failure = CallFailed(7, rule)
+        with pytest.raises(CallFailed, match=f"^{rule}$"):
+            await scene.agent.call("GetExecutor", memoryview(b""))
+        scene.executor.failure = None
+        await scene.settle()
+        assert len(scene.executor.loaded) == times + expected
+
+
+@_play
 async def test_a_manifest_that_ended_answers_no_call(scene):
     await scene.ready()
     scene.now = NOW + datetime.timedelta(days=1, seconds=1)

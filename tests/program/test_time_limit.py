@@ -31,11 +31,15 @@ def test_work_that_is_stopped_otherwise_was_not_too_long():
         raise WorkStopped("nobody waits for it")
 
 
+def _timers() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)}
+
+
 def test_work_that_ends_in_time_is_left_alone():
-    before = threading.active_count()
+    before = _timers()
     with time_limit(10**12, pytest.fail):
-        assert threading.active_count() == before + 2
-    for thread in threading.enumerate():
-        if isinstance(thread, threading.Timer):
-            thread.join(_TIMEOUT_S)
-    assert threading.active_count() == before
+        own = _timers() - before
+        assert len(own) == 2
+    for timer in own:
+        timer.join(_TIMEOUT_S)
+        assert not timer.is_alive()

@@ -2,7 +2,8 @@ from tff_retail.runtime.freed_memory import FreedMemory
 
 
 def _counted(every_bytes: int) -> tuple[FreedMemory, list[int]]:
-    freed, calls = FreedMemory(every_bytes), []
+    freed = FreedMemory(every_bytes)
+    calls: list[int] = []
     freed._trim = calls.append  # what glibc gives back depends on what else the process did
     return freed, calls
 

@@ -9,6 +9,8 @@ from tff_retail.privacy.role_release import RoleRelease
 # What an executor tells of a split, beside how many examples it has: how many labels these are of,
 # and how many there are of the rarest of these labels.
 LABELS, FEWEST = "_labels", "_fewest"
+# The rules that more photographs satisfy.
+COUNTED_RULES = ("min_examples", "min_labels", "min_examples_per_label")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import datetime
 import json
+import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tff_retail.privacy.example_counts import COUNTED_RULES
 from tff_retail.privacy.refused import Refused
 from tff_retail.privacy.released_result import ReleasedResult
 from tff_retail.privacy.rule_meaning import known_rule
@@ -26,6 +28,8 @@ from tff_retail.transport.link_frames import Buffer
 from tff_retail.transport.private_file import write_private_file
 
 _SPLITS = ("train", "validation")
+# Headquarters asks again in the next round; counting reads a folder and ends what is at work.
+_COUNT_AGAIN_S = 60.0
 
 
 class StoreAgent:
@@ -67,6 +71,7 @@ class StoreAgent:
         self._agreement: StoreAgreement | None = None
         self._tasks: set[asyncio.Future[Any]] = set()
         self._last_reason = ""
+        self._next_count_s = -math.inf
 
     def employ(self, executor: ExecutorSupervisor) -> None:
         """Sets the executor, whose `on_up`, `on_down` and `on_report` are this object's."""
@@ -209,7 +214,17 @@ class StoreAgent:
             )
         except CallFailed as failure:
             self._record.call_failed(who, method, failure)
+            self._count_anew(failure.reason)
             raise
+
+    def _count_anew(self, rule: str) -> None:
+        """Photographs may have come since the executor counted them: it does as it loads."""
+        agreement, now_s = self._agreement, asyncio.get_running_loop().time()
+        if rule not in COUNTED_RULES or agreement is None or agreement.examples is None:
+            return
+        if now_s >= self._next_count_s:
+            self._next_count_s = now_s + _COUNT_AGAIN_S
+            self._start(self._load(agreement))
 
     async def take_acknowledgement(self, run: str, round_num: int) -> None:
         """See `LinkHandler`."""
