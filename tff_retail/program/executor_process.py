@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import os
 import pathlib
+import shutil
 import sys
 from collections.abc import Callable
 
@@ -12,6 +13,8 @@ from tff_retail.config import ConfigurationError
 from tff_retail.program.executor_environment import executor_environment
 from tff_retail.program.executor_settings import ExecutorSettings
 
+# In a home. What CUDA has compiled for a GPU newer than TensorFlow took minutes.
+_CUDA_CACHE = ".nv"
 # A line that a person reads; what is longer is cut.
 _MAX_LINE = 2_000
 # It says a line a round or two. One that was taken over must not fill the disk with its log.
@@ -37,6 +40,7 @@ async def start_executor(
     settings = _expanded(settings)
     for folder in settings.writable_dirs:
         _make(folder)
+    _empty(pathlib.Path(settings.scratch_dir))
     root = str(pathlib.Path(__file__).resolve().parents[2])  # where `-m` finds the module
     # -s, -P: no packages from a home or a working directory, which a child may have written.
     return await asyncio.create_subprocess_exec(
@@ -89,6 +93,17 @@ def _make(folder: str) -> None:
             f"--cache_dir and --state_dir must be folders of this user's own, found {folder!r} "
             f"({error.strerror}); choose others"
         ) from error
+
+
+def _empty(scratch: pathlib.Path) -> None:
+    """Removes what the executors of before have left: TensorFlow's traced sources, mostly."""
+    for entry in scratch.iterdir():
+        if entry.name == _CUDA_CACHE:
+            continue
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            entry.unlink(missing_ok=True)
 
 
 def _printable(line: bytes) -> str:

@@ -196,7 +196,7 @@ def _leftovers(state: pathlib.Path) -> Diagnosis:
         return Diagnosis("leftovers", OK, "a daemon is at work on this state directory")
     if found:
         size = sum(path.lstat().st_size for path in found) >> 20
-        reason = f"{len(found)} files of writers that were killed, {size} MiB, as {found[0]}"
+        reason = f"{len(found)} files of writers that were killed, {size} MiB, as {str(found[0])!r}"
         return Diagnosis("leftovers", WARNING, reason, "remove them while the daemon is stopped")
     return Diagnosis("leftovers", OK, "none; no daemon is at work on this state directory")
 
