@@ -5,6 +5,7 @@ import types
 from tff_retail.program.fleet_status import FleetStatus
 from tff_retail.program.process_mark import process_mark
 from tff_retail.runtime.plain_collector import Outcome
+from tff_retail.transport.link_surroundings import HEADQUARTERS_ENDED
 
 NOW = datetime.datetime(2026, 11, 21, 12, 0, tzinfo=datetime.UTC)
 
@@ -103,6 +104,14 @@ def test_why_a_link_ended_is_a_code(tmp_path):
     ):
         status.left(code, reason)
         assert status.to_json()["stores"][code]["trouble"]["code"] == code
+
+
+def test_that_headquarters_ended_is_no_trouble_of_a_store(tmp_path):
+    status = _status(tmp_path)
+    status.joined(_link("north"))
+    status.left("north", HEADQUARTERS_ENDED)
+    store = status.to_json()["stores"]["north"]
+    assert not store["is_connected"] and "trouble" not in store
 
 
 def test_a_store_that_was_merely_slower_has_no_error(tmp_path):

@@ -16,6 +16,7 @@ from tff_retail.privacy.rule_meaning import known_rule
 from tff_retail.program.process_mark import SIGN_OF_LIFE_S, process_mark
 from tff_retail.runtime.plain_collector import Outcome
 from tff_retail.transport.json_file import write_json_file
+from tff_retail.transport.link_surroundings import HEADQUARTERS_ENDED
 from tff_retail.transport.store_link import StoreLink
 
 # Between two writes: a thousand stores that connect at once are one line of news.
@@ -72,7 +73,8 @@ class FleetStatus:
     def left(self, name: str, reason: str) -> None:
         """A store's connection has ended."""
         self._note(name, is_connected=False, is_ready=False, since=self._time(), left=reason)
-        self._trouble(name, _code_of_leaving(reason))
+        if reason != HEADQUARTERS_ENDED:  # that is no trouble of the store's
+            self._trouble(name, _code_of_leaving(reason))
 
     def failed(self, name: str, error: str, code: str) -> None:
         """Something went wrong with a store; `code` says the same in a word."""

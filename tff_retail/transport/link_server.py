@@ -16,7 +16,7 @@ from tff_retail.transport.body_memory import BodyMemory
 from tff_retail.transport.link_frames import MAX_BODY_BYTES, MIN_PART_BYTES, VERSIONS
 from tff_retail.transport.link_limits import LinkLimits
 from tff_retail.transport.link_stream import METHOD, SERVICE, StreamOptions
-from tff_retail.transport.link_surroundings import LinkSurroundings
+from tff_retail.transport.link_surroundings import HEADQUARTERS_ENDED, LinkSurroundings
 from tff_retail.transport.loop_thread import LoopThread
 from tff_retail.transport.peer_certificate import PeerCertificate
 from tff_retail.transport.receiving_budget import ReceivingBudget
@@ -169,7 +169,7 @@ class LinkServer:
         if self._watching is not None:
             self._watching.cancel()
         for link in list(self._links.values()):
-            link.close("headquarters ended")
+            link.close(HEADQUARTERS_ENDED)
         server, self._server = self._server, None
         if server is not None:
             # Links end by themselves once their goodbye is on its way.

@@ -13,6 +13,9 @@ from tff_retail.transport.receiving_budget import ReceivingBudget
 if TYPE_CHECKING:
     from tff_retail.transport.store_link import StoreLink
 
+# Why links leave that headquarters ends itself, at its own end.
+HEADQUARTERS_ENDED = "headquarters ended"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LinkSurroundings:
