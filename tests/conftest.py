@@ -13,8 +13,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
-# Marks this process's descendants, so that one whose parent has died is found as well.
-_SESSION_VARIABLE = "TFF_RETAIL_TEST_SESSION"
+# Marks this process's descendants, so that one whose parent has died is found as well. Of its
+# environment a store's daemon passes on to its executor what begins with TF_.
+_SESSION_VARIABLE = "TF_RETAIL_TEST_SESSION"
 # Python's own: ends with the process it tracks for.
 _RESOURCE_TRACKER = "multiprocessing.resource_tracker"
 

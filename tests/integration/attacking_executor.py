@@ -139,7 +139,7 @@ def _attack(settings: ExecutorSettings, inherited: list[str]) -> None:
     outcomes = {name: _outcome(attempt) for name, attempt in attempts(settings).items()}
     found = {"outcomes": outcomes, "environment": dict(os.environ), "descriptors": inherited}
     # A line of the log has 2,000 characters at most.
-    (pathlib.Path(settings.scratch_dir) / "found.json").write_text(json.dumps(found))
+    (pathlib.Path(settings.measured_dir) / "found.json").write_text(json.dumps(found))
     print(f"{BEGINNING}what it could\x1b[31m", flush=True)
     ctypes.string_at(0)
 
@@ -149,7 +149,7 @@ def _take_over(parent: int) -> None:
     die_with_parent(parent)
     settings = ExecutorSettings.from_json(sys.argv[2])
     inherited = _descriptors()
-    if (pathlib.Path(settings.scratch_dir) / "found.json").exists():
+    if (pathlib.Path(settings.measured_dir) / "found.json").exists():
         os.abort()
     from tff_retail.program.store_executor import StoreExecutor
 

@@ -44,7 +44,7 @@ def daemon(tmp_path_factory):
 def found(daemon):
     """What the attacker noted."""
     state_dir = daemon.output.with_suffix("")
-    return json.loads((state_dir / "scratch" / "found.json").read_text())
+    return json.loads((state_dir / "measured" / "found.json").read_text())
 
 
 def _attacks() -> list[str]:

@@ -146,6 +146,13 @@ def test_a_struct_of_structs_does_not_grow_without_bound(caller):
         caller.value(deep)
 
 
+def test_structs_of_nothing_are_not_visited_without_end(caller):
+    empty = caller.value(message(3, b""))
+    many = caller.struct(*[empty] * 5_000)
+    with _refused("too_much"):
+        caller.struct(many, many, many)
+
+
 def test_many_structs_do_not_grow_without_bound(caller):
     """Each small on the way; what they hold counts, of all executors together."""
     wide = caller.struct(*[caller.value(SENT)] * 5000)
@@ -180,8 +187,11 @@ def test_a_million_fields_are_not_read(caller):
         message(5, message(2, DATA) + message(2, DATA)),
         message(9, b""),
         b"\x30\x01",
+        message(6, message(18, b"\0" * 4) + message(18, b"\1" * 4)),
+        message(6, message(18, b"\0" * 4) + message(13, b"")),
+        message(6, message(2, message(1, b"\1"))),
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_what_can_be_read_in_two_ways_is_malformed(caller, value):
     with _refused("malformed_request"):

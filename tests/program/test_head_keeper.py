@@ -91,6 +91,14 @@ def test_a_new_log_is_countersigned_and_told(scene):
     assert scene.said == ["store-001 has begun a new audit log; its store must keep the old one"]
 
 
+def test_another_log_in_between_makes_no_contradiction_good(scene):
+    assert scene.take(9)
+    assert scene.take(1, log="f" * 64)
+    assert not scene.take(5)
+    assert not scene.take(9, letter="c")
+    assert scene.take(10)
+
+
 def test_a_record_that_can_not_be_written_blocks_nothing(scene):
     heads_path(scene.fleet.folder, "store-001").mkdir(parents=True)
     assert not scene.take(3)

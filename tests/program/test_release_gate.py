@@ -193,6 +193,20 @@ def _play(policy: ReleasePolicy | None = None, **settings):
 
 
 @_play()
+async def test_another_manifest_of_the_same_graph_is_another_question(scene):
+    train = {"batch_size": 8, "augmentation": "none", "graphs": {"work": TRAIN}}
+    for epochs in (1, 2):
+        roles = {"train": {**train, "epochs": epochs}, "evaluate": {"graphs": {"work": EVALUATE}}}
+        scene.gate.admit_works(_manifest(roles=roles), GRAPHS.__getitem__)
+        scene.gate.note_examples(EXAMPLES)
+        await scene.ask()
+    roles["train"]["epochs"] = 3
+    scene.gate.admit_works(_manifest(roles=roles), GRAPHS.__getitem__)
+    scene.gate.note_examples(EXAMPLES)
+    assert await scene.refusal(scene.ask()) == "questions_per_round"
+
+
+@_play()
 async def test_a_result_passes_and_is_put_on_record(scene):
     assert await scene.ask() == _result()
     (record,) = scene.records

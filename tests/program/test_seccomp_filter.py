@@ -89,6 +89,16 @@ def test_nothing_is_typed_into_a_terminal(machine):
     assert _call(machine, "ioctl", 1, 0x541C) == _EPERM
 
 
+@pytest.mark.parametrize("machine", _MACHINES)
+def test_no_descriptor_sends_signals_to_another_process(machine):
+    for command in (8, 10, 15):  # F_SETOWN, F_SETSIG, F_SETOWN_EX
+        assert _call(machine, "fcntl", 1, command) == _EPERM
+    for command in (1, 2, 3, 4, 1030):  # F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC
+        assert _call(machine, "fcntl", 1, command) == _ALLOW
+    for request in (0x8901, 0x8902, 0x5452):  # FIOSETOWN, SIOCSPGRP, FIOASYNC
+        assert _call(machine, "ioctl", 1, request) == _EPERM
+
+
 def test_another_table_of_the_same_kernel_is_no_way_round():
     assert _verdict("x86_64", 41, architecture=_I386) == _KILL
     assert _verdict("x86_64", 0x40000000 | 0) == _EPERM  # x32

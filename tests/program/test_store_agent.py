@@ -227,6 +227,25 @@ async def test_a_manifest_signed_anew_while_it_is_loaded_is_answered_once(scene)
 
 
 @_play
+async def test_what_was_loaded_is_in_force_and_on_record_whatever_was_offered_since(scene):
+    taken = []
+    scene.record.manifest_taken = lambda signed, manifest: taken.append(signed.digest)
+    await scene.agent.joined(scene.link, RUN)
+    for name, graph in GRAPHS.items():
+        scene.contents.put(name, graph)
+    scene.executor.may_load.clear()
+    loaded = await scene.take(_signed(days=1))
+    other = {"train": {**_manifest()["roles"]["train"], "graphs": {"work": "e" * 64}}}
+    await scene.take(_signed(_manifest(roles=other), days=3))  # its graph never comes
+    scene.executor.may_load.set()
+    await scene.settle()
+    assert taken == [loaded]
+    scene.now = NOW + datetime.timedelta(days=2)
+    with pytest.raises(CallFailed, match="^manifest_expired$"):
+        await scene.agent.call("GetExecutor", memoryview(b""))
+
+
+@_play
 async def test_what_breaks_a_rule_is_declined(scene):
     await scene.agent.joined(scene.link, RUN)
     other_key = ed25519.Ed25519PrivateKey.generate()

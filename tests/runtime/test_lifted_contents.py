@@ -10,6 +10,7 @@ from tff_retail.runtime.lifted_contents import lift_contents
 from tff_retail.runtime.value_decoding import MAX_DEPTH, MalformedValue, decode_array
 from tff_retail.runtime.value_encoding import encode_create_value_request
 from tff_retail.runtime.value_tree import Struct
+from tff_retail.runtime.varint import encode_varint
 
 LARGE, SMALL = np.arange(5000, dtype=np.float32), np.arange(6, dtype=np.int64)
 
@@ -38,6 +39,16 @@ def test_what_is_left_is_small_and_nothing_is_copied():
     for ours, theirs in zip(found, [LARGE, SMALL, flags, 2 * LARGE], strict=True):
         assert ours.dtype == theirs.dtype
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_an_array_holds_its_numbers_once():
+    """Or the second content would be taken for the next array's."""
+    request = executor_pb2.CreateValueRequest()
+    request.value.array.content = bytes(5000)
+    array = request.value.array.SerializeToString()
+    field = b"\x32" + encode_varint(2 * len(array)) + 2 * array
+    with pytest.raises(MalformedValue, match="an array must hold its numbers once"):
+        lift_contents(memoryview(b"\x0a" + encode_varint(len(field)) + field))
 
 
 def test_other_large_fields_stay_where_they_are():

@@ -21,6 +21,7 @@ _COMPUTATION, _STRUCT, _SEQUENCE, _FEDERATED, _ARRAY = 2, 3, 4, 5, 6
 _STRUCT_ELEMENT, _ELEMENT_NAME, _ELEMENT_VALUE = 1, 1, 2
 _FEDERATED_VALUE = 2
 _DATA, _URI = 10, 1
+_ARRAY_FORM = (1, 2)  # data type and shape
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +77,8 @@ def make_shadow_struct(elements: "tuple[ShadowValue, ...]") -> ShadowStruct:
       Refused: it is too large.
     """
     structs = [each for each in elements if isinstance(each, ShadowStruct)]
-    num_leaves = len(elements) - len(structs) + sum(each.num_leaves for each in structs)
+    # An empty struct counts: of thousands in thousands none would be a leaf, and all are visited.
+    num_leaves = len(elements) - len(structs) + sum(max(1, each.num_leaves) for each in structs)
     depth = 1 + max((each.depth for each in structs), default=0)
     if num_leaves > _MAX_LEAVES or depth > _MAX_DEPTH:
         raise Refused(
@@ -117,6 +119,7 @@ def _read(message: memoryview, budget: FieldBudget, depth: int) -> ShadowValue:
         raise MalformedMessage("a value that is not of one kind")
     (field,) = fields
     if field.number == _ARRAY:
+        _require_one_content(field.payload, budget)
         return SentValue(hashlib.sha256(field.payload).digest())
     if field.number == _COMPUTATION:
         return _read_computation(field.payload)
@@ -130,6 +133,14 @@ def _read(message: memoryview, budget: FieldBudget, depth: int) -> ShadowValue:
     if field.number == _SEQUENCE:
         raise Refused("own_data_only", "a store works on its own data and on no other")
     raise MalformedMessage("a value of a kind that no store takes")
+
+
+def _require_one_content(array: memoryview, budget: FieldBudget) -> None:
+    """Of two contents the executor might give one to another array: one digest, two broadcasts."""
+    numbers = [field.number for field in read_fields(array, budget)]
+    others = [number for number in numbers if number not in _ARRAY_FORM]
+    if len(set(numbers)) < len(numbers) or len(others) != 1:
+        raise MalformedMessage("an array that does not hold its numbers once")
 
 
 def _read_elements(message: memoryview, budget: FieldBudget, depth: int) -> Iterator[ShadowValue]:

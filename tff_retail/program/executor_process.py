@@ -1,10 +1,11 @@
 """Starts a store's executor child with as little of the daemon's as it needs."""
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import pathlib
-import shutil
+import secrets
 import sys
 from collections.abc import Callable
 
@@ -96,14 +97,24 @@ def _make(folder: str) -> None:
 
 
 def _empty(scratch: pathlib.Path) -> None:
-    """Removes what the executors of before have left: TensorFlow's traced sources, mostly."""
-    for entry in scratch.iterdir():
-        if entry.name == _CUDA_CACHE:
-            continue
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry, ignore_errors=True)
-        else:
-            entry.unlink(missing_ok=True)
+    """Removes what the executors of before have left: TensorFlow's traced sources, mostly.
+
+    One that was taken over may have nested folders deeper than any recursion and any path: a folder
+    is moved up before it is looked into.
+    """
+    waiting = [entry for entry in scratch.iterdir() if entry.name != _CUDA_CACHE]
+    while waiting:
+        entry = waiting.pop()
+        with contextlib.suppress(OSError):  # what can't be removed is in nobody's way
+            if entry.is_symlink() or not entry.is_dir():
+                entry.unlink()
+                continue
+            entry.chmod(0o700)
+            for inner in list(entry.iterdir()):
+                raised = scratch / f"removed-{secrets.token_hex(8)}"
+                inner.rename(raised)
+                waiting.append(raised)
+            entry.rmdir()
 
 
 def _printable(line: bytes) -> str:

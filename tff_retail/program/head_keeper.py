@@ -56,7 +56,7 @@ class HeadKeeper:
                 head.store, HeadRecords(heads_path(self._folder, head.store))
             )
             last = records.last()
-            if last is not None and (flaw := _contradiction(last.head, head)):
+            if flaw := _contradiction(_last_of_log(records, head.log), head):
                 raise ValueError(flaw)
             signed = CountersignedHead.sign(
                 head, time=self._folder.clock(), tls=self._folder.reloaded_server_tls()
@@ -85,9 +85,18 @@ def heads_path(folder: FleetFolder, store: str) -> pathlib.Path:
     return folder.path / "heads" / f"{checked_store_name(store)}.jsonl"
 
 
-def _contradiction(last: AuditHead, head: AuditHead) -> str:
-    """How a head can't follow the one that was countersigned last; '' where it can."""
-    if last.log != head.log:
+def _last_of_log(records: HeadRecords, log: str) -> AuditHead | None:
+    """The head of a log that was countersigned last, be it before one of another log."""
+    last = records.last()
+    if last is None or last.head.log == log:
+        return None if last is None else last.head
+    heads = [kept.head for kept in records.all() if kept.head.log == log]
+    return heads[-1] if heads else None
+
+
+def _contradiction(last: AuditHead | None, head: AuditHead) -> str:
+    """How a head can't follow the one of its log that was countersigned last; '' where it can."""
+    if last is None:
         return ""
     if head.sequence < last.sequence:
         return (

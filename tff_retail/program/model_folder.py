@@ -37,7 +37,7 @@ def read_description(folder: pathlib.Path) -> dict[str, Any]:
     try:
         description = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         model_format = description["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise unreadable_model(folder / "model.json", error) from error
     require(model_format == MODEL_FORMAT, "model", f"of format {MODEL_FORMAT}", model_format)
     return description

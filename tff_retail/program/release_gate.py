@@ -114,7 +114,8 @@ class ReleaseGate:
             _refuse(judge_work(self.policy, role, computation))
             contracts[role] = EgressContract(self.policy.role(role), read_work_type(computation))
         self._contracts = contracts
-        self._graphs = dict(manifest.works)
+        fixed = json.dumps(dataclasses.asdict(manifest), sort_keys=True)
+        self._graphs = {role: f"{digest}/{fixed}" for role, digest in manifest.works.items()}
         self._counts = {}
 
     def note_examples(self, values: Mapping[str, float]) -> None:
@@ -192,7 +193,7 @@ class ReleaseGate:
         async with self._turn:
             followed = await _beside(body, lambda: conversation.follow(method, body))
         if followed.result is None:
-            async with call(method, followed.forwarded) as answer:
+            async with call(method, followed.forwarded) as answer, self._turn:
                 return conversation.checked(followed, answer)
         return await self._compute(followed, followed.result, call, released)
 
@@ -230,8 +231,8 @@ class ReleaseGate:
         role = _ROLES[name.split]
         if role not in self._contracts:
             raise Refused("approved_work_only", f"the manifest has no role {role!r}")
-        # The graph too: else a manifest a second, each with a graph that fails or not as one bit of
-        # a photograph says, would be one question.
+        # All that the manifest fixes, too: else a manifest a second, each with a graph or a number
+        # of epochs that fails or not as one bit of a photograph says, would be one question.
         asks = f"{self._graphs[role]}/{name.uri()}/{result.broadcast}"
         question = hashlib.sha256(asks.encode()).hexdigest()
         part = "/".join(str(index) for index in result.path)

@@ -20,8 +20,9 @@ from tff_retail.transport.private_key import is_encrypted
 from tff_retail.transport.run_signing import read_manifest_key, run_name, sign_run
 from tff_retail.transport.signed_manifest import ManifestRefused, verify_manifest
 
-# How long a run that signs itself may take; `fleet sign` lets its caller choose.
-_LIFE = datetime.timedelta(days=30)
+# How long a run that signs itself may take: as long as `fleet sign` gives it by default, since a
+# store takes no manifest of a run that ends before one it has seen.
+_LIFE = datetime.timedelta(days=90)
 _LOOK_EVERY_S = 0.5
 
 

@@ -59,6 +59,11 @@ _NEW_NAMESPACES = 0x7E020080  # CLONE_NEW*, linux/sched.h
 # They type into the terminal that the daemon was started from.
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX: asm-generic/ioctls.h
 
+# The owner of a descriptor is sent a signal of one's choice when something happens to it: the
+# daemon at the other end of the socket pair, say. Before Linux 6.12 Landlock does not mind.
+_OWNED_BY_IOCTL = (0x8901, 0x8902, 0x5452)  # FIOSETOWN, SIOCSPGRP, FIOASYNC
+_OWNED_BY_FCNTL = (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX
+
 Instruction = tuple[int, int, int, int]
 
 
@@ -107,8 +112,12 @@ def build_filter(machine: str, process: int) -> list[Instruction]:
     for name in ("kill", "tgkill"):
         program += _only(numbers[name], _argument(0), [process])
     program += _only(numbers["prlimit64"], _argument(0), [0, process])
-    refused = [(_EQUAL, 0, 1, request) for request in _TERMINAL_INPUT]
-    program += _where(numbers["ioctl"], _argument(1), refused, _REFUSE)
+    for name, requests in (
+        ("ioctl", _TERMINAL_INPUT + _OWNED_BY_IOCTL),
+        ("fcntl", _OWNED_BY_FCNTL),
+    ):
+        refused = [(_EQUAL, 0, 1, request) for request in requests]
+        program += _where(numbers[name], _argument(1), refused, _REFUSE)
     return [*program, (_RETURN, 0, 0, _ALLOW)]
 
 

@@ -69,6 +69,8 @@ class StoreAgent:
         self._link: HeadquartersLink | None = None
         self._run = ""
         self._agreement: StoreAgreement | None = None
+        # What the executor works by. A newer one may have been agreed to, and not been loaded yet.
+        self._in_force: StoreAgreement | None = None
         self._tasks: set[asyncio.Future[Any]] = set()
         self._last_reason = ""
         self._next_count_s = -math.inf
@@ -95,6 +97,7 @@ class StoreAgent:
     async def on_up(self) -> None:
         """The executor is there anew: it is told the manifest again."""
         self._gate.begin()
+        self._in_force = None
         agreement = self._agreement
         if agreement is not None:
             agreement.examples = None
@@ -103,7 +106,7 @@ class StoreAgent:
 
     def on_down(self) -> None:
         """The executor has ended: until it is there anew, the store can't work."""
-        agreement = self._agreement
+        agreement, self._in_force = self._agreement, None
         if agreement is None or agreement.examples is None:
             return  # headquarters does not count on it
         agreement.examples = None
@@ -155,6 +158,7 @@ class StoreAgent:
             if present.examples is not None:
                 if is_anew:
                     self._keep(present)  # the one that was kept is a replay from now on
+                    self._record.manifest_taken(present.signed, present.manifest)
                 self._ready(link, digest, present.examples)
             if present.examples is not None or present.is_loading:
                 return
@@ -203,14 +207,14 @@ class StoreAgent:
           CallFailed: it failed.
         """
         assert self._executor is not None
-        agreement, body = self._agreement, memoryview(body)
+        in_force, body = self._in_force, memoryview(body)
         try:
             return await self._gate.answer(
                 method,
                 body,
                 self._executor.call,
-                expires=None if agreement is None else agreement.signed.expires,
-                released=lambda result: self._released(who, agreement, result),
+                expires=None if in_force is None else in_force.signed.expires,
+                released=lambda result: self._released(who, in_force, result),
             )
         except CallFailed as failure:
             self._record.call_failed(who, method, failure)
@@ -259,6 +263,7 @@ class StoreAgent:
         manifest = json.dumps(agreement.signed.manifest).encode()
         agreement.is_loading = True
         try:
+            self._in_force = None
             self._gate.admit_works(agreement.manifest, self._contents.read)
             found = await self._executor.load(manifest)
         except Refused as refusal:
@@ -276,8 +281,10 @@ class StoreAgent:
             agreement.is_loading = False
         self._gate.note_examples(found)
         agreement.examples = {name: found[name] for name in _SPLITS if name in found}
+        # On record even where a newer one was agreed to meanwhile: it is what results are made by.
+        self._in_force = agreement
+        self._record.manifest_taken(agreement.signed, agreement.manifest)
         if agreement is self._agreement:
-            self._record.manifest_taken(agreement.signed, agreement.manifest)
             self._contents.keep_only(agreement.contents)
             self._keep(agreement)
             self._say(f"ready for the run {agreement.signed.run}")
@@ -299,7 +306,8 @@ class StoreAgent:
     async def _released(
         self, who: str, agreement: StoreAgreement | None, result: ReleasedResult
     ) -> None:
-        assert agreement is not None  # without a manifest there is no approved work
+        if agreement is None or agreement is not self._in_force:
+            raise Refused("no_manifest", "the manifest of the call is not in force any more")
         await self._record.released(who, result, agreement.signed, agreement.manifest)
 
     def _decline(self, digest: str, rule: str, sentence: str) -> None:

@@ -16,7 +16,8 @@ accept 43 202; accept4 288 242; acct 163 89; add_key 248 217; adjtimex 159 171; 
 bpf 321 280; capset 126 91; chmod 90 -; chown 92 -; chroot 161 51; clock_adjtime 305 266
 clock_settime 227 112; clone 56 220; clone3 435 435; connect 42 203; delete_module 176 106
 execve 59 221; execveat 322 281; fchmod 91 52; fchmodat 268 53; fchmodat2 452 452; fchown 93 55
-fchownat 260 54; finit_module 313 273; fremovexattr 199 16; fsconfig 431 431; fsetxattr 190 7
+fchownat 260 54; fcntl 72 25; finit_module 313 273; fremovexattr 199 16; fsconfig 431 431
+fsetxattr 190 7
 fsmount 432 432; fsopen 430 430; fspick 433 433; futimesat 261 -; init_module 175 105; ioctl 16 29
 io_uring_enter 426 426; io_uring_register 427 427; io_uring_setup 425 425; ioperm 173 -; iopl 172 -
 kcmp 312 272; kexec_file_load 320 294; kexec_load 246 104; keyctl 250 219; kill 62 129

@@ -153,7 +153,10 @@ class ExecutorService:
         self, request: executor_pb2.CreateValueRequest, contents: list[memoryview]
     ) -> executor_pb2.CreateValueResponse:
         self._table.require(request.executor.id)  # before the work of reading
-        value = read_value(request.value, self._approved, iter(contents))
+        lifted = iter(contents)
+        value = read_value(request.value, self._approved, lifted)
+        if next(lifted, None) is not None:
+            raise malformed("what is sent must hold the numbers of its arrays and no others")
         return executor_pb2.CreateValueResponse(value_ref=self._add(request, value))
 
     def _create_struct(

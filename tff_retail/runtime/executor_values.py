@@ -132,7 +132,8 @@ def make_struct(elements: tuple[ExecutorValue, ...]) -> StructValue:
     depth = 1 + max((struct.depth for struct in structs), default=0)
     if depth > MAX_DEPTH:
         raise malformed(f"a struct must be nested {MAX_DEPTH} deep at most")
-    num_leaves = len(elements) - len(structs) + sum(struct.num_leaves for struct in structs)
+    # An empty struct counts: of thousands in thousands none would be a leaf, and all are visited.
+    num_leaves = len(elements) - len(structs) + sum(max(1, each.num_leaves) for each in structs)
     _check_number(num_leaves)
     return StructValue(elements, sum(each.num_bytes for each in elements), num_leaves, depth)
 

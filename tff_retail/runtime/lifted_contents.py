@@ -47,6 +47,7 @@ def _walk(view: memoryview, message: str, depth: int, contents: list[memoryview]
     if depth > _MAX_MESSAGES:
         raise MalformedValue(f"a value must be nested {MAX_DEPTH} deep at most")
     left = bytearray()
+    has_content = False
     position = 0
     while position < len(view):
         begin = position
@@ -54,6 +55,10 @@ def _walk(view: memoryview, message: str, depth: int, contents: list[memoryview]
         number, wire_type = tag >> 3, tag & 7
         body, end = _extent(view, position, wire_type)
         position = end
+        if (message, number) == _CONTENT:
+            if has_content:  # the second would be taken for another array's
+                raise MalformedValue("an array must hold its numbers once")
+            has_content = True
         if wire_type != _LENGTH_DELIMITED or end - body < _LARGE_BYTES:
             left += view[begin:end]
         elif (message, number) == _CONTENT:
