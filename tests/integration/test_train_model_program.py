@@ -69,16 +69,24 @@ def processes():
 
 
 class _OrderedCsv(tff.program.CSVFileReleaseManager):
-    """One release after the other: `train_model` starts the next before the last has ended, and
-    the file, read and written as a whole, would lose a row."""
+    """One release after the other, in the order of rounds. `train_model` starts the next before the
+    last has ended: the file, read and written as a whole, would lose a row; and a release drops the
+    rows of later rounds, so that an evaluation that is late would take others with it."""
 
     def __init__(self, path: pathlib.Path) -> None:
         super().__init__(path, key_fieldname="round")
-        self._turn = asyncio.Lock()
+        self._path = path
+        self._turn = asyncio.Condition()
 
     async def release(self, value, key) -> None:
         async with self._turn:
+            await self._turn.wait_for(lambda: key - 1 in self._rounds())
             await super().release(value, key)
+            self._turn.notify_all()
+
+    def _rounds(self) -> set[int]:
+        with self._path.open(newline="") as file:
+            return {0, *(int(row["round"]) for row in csv.DictReader(file))}
 
 
 class _Program:
