@@ -3,10 +3,8 @@
 import datetime
 import pathlib
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from tff_retail.transport.authority import Authority, certificate_pem
+from tff_retail.transport.private_key import key_pem, make_certificate_key
 from tff_retail.transport.tls import ServerTls
 
 
@@ -22,28 +20,16 @@ def write_link_certificates(folder: pathlib.Path, num_stores: int) -> ServerTls:
       Headquarters' side, for `localhost`.
     """
     now = datetime.datetime.now(datetime.UTC)
-    root, key = Authority.make_root(_key(), now), _key()
+    root, key = Authority.make_root(make_certificate_key(), now), make_certificate_key()
     intermediate = Authority(root.issue_intermediate(key.public_key(), now), key)
     root_pem = certificate_pem(root.certificate)
     for number in range(num_stores):
-        key = _key()
+        key = make_certificate_key()
         certificate = intermediate.issue_store(key.public_key(), f"store-{number}", now)
         chain = certificate_pem(certificate, intermediate.certificate)
         (folder / str(number)).mkdir(parents=True)
-        for name, content in {"key": _pem(key), "chain": chain, "root": root_pem}.items():
+        for name, content in {"key": key_pem(key), "chain": chain, "root": root_pem}.items():
             (folder / str(number) / name).write_bytes(content)
-    key = _key()
+    key = make_certificate_key()
     certificate = intermediate.issue_server(key.public_key(), ["localhost"], now)
-    return ServerTls(_pem(key), certificate_pem(certificate, intermediate.certificate), root_pem)
-
-
-def _key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
+    return ServerTls(key_pem(key), certificate_pem(certificate, intermediate.certificate), root_pem)

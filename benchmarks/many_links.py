@@ -6,15 +6,13 @@ The stores answer at once, share a few processes, and share the machine with hea
 that of headquarters' process above what it has before a store connects and before there is a model.
 """
 
-import argparse
-import pathlib
 import time
 from collections.abc import Sequence
 
 from benchmarks.headquarters_process import MeasuredRounds, measure_rounds
-from benchmarks.measurement import Scratch, run_alone
+from benchmarks.measurement import Scratch
 from benchmarks.row import Comparison, Row, Series
-from benchmarks.scale_page import write_scale_section
+from benchmarks.scale_page import run_for_scale_page
 
 NAME, TITLE = "many_links", "connected stores"
 _COUNTS = (10, 100, 1000)
@@ -69,17 +67,5 @@ def _once(
     return Series(name=name, unit=unit, values=(found.values[value] / per,))
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--page", type=pathlib.Path, help="whose section is written anew")
-
-
-def _measure(arguments: argparse.Namespace, scratch: Scratch) -> list[Row]:
-    rows = measure(arguments.repetitions, scratch)
-    if arguments.page is not None:
-        write_scale_section(arguments.page, NAME, rows)
-    return rows
-
-
 if __name__ == "__main__":
-    run_alone(__doc__ or "", _measure, _arguments)
+    run_for_scale_page(__doc__ or "", NAME, measure, repetitions=3)

@@ -7,15 +7,13 @@ stores answer the executor's calls at once. Memory is that of headquarters' proc
 has before a store connects and before there is a model: so the model that is sent counts, too.
 """
 
-import argparse
-import pathlib
 import time
 from collections.abc import Sequence
 
 from benchmarks.headquarters_process import MeasuredRounds, measure_rounds
-from benchmarks.measurement import Scratch, run_alone
+from benchmarks.measurement import Scratch
 from benchmarks.row import Comparison, Row, Series
-from benchmarks.scale_page import write_scale_section
+from benchmarks.scale_page import run_for_scale_page
 
 NAME, TITLE = "remote_rounds", "round over 5 real stores"
 _NUM_STORES = 5
@@ -93,17 +91,5 @@ def _per_model(found: MeasuredRounds, name: str) -> tuple[float, ...]:
     return tuple(value / _NUM_STORES / found.model_bytes for value in found.of_rounds(name))
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--repetitions", type=int, default=9)
-    parser.add_argument("--page", type=pathlib.Path, help="whose section is written anew")
-
-
-def _measure(arguments: argparse.Namespace, scratch: Scratch) -> list[Row]:
-    rows = measure(arguments.repetitions, scratch)
-    if arguments.page is not None:
-        write_scale_section(arguments.page, NAME, rows)
-    return rows
-
-
 if __name__ == "__main__":
-    run_alone(__doc__ or "", _measure, _arguments)
+    run_for_scale_page(__doc__ or "", NAME, measure, repetitions=9)

@@ -35,7 +35,7 @@ from tff_retail.transport.fleet_making import NewFleet, make_fleet
 from tff_retail.transport.pass_phrase import new_pass_phrase, present_pass_phrase
 from tff_retail.transport.private_key import is_encrypted
 from tff_retail.transport.request_approval import approve_request
-from tff_retail.transport.run_signing import read_manifest_key, sign_run
+from tff_retail.transport.run_signing import DEFAULT_LIFE, read_manifest_key, sign_run
 
 
 def define_flags() -> None:
@@ -64,7 +64,7 @@ def define_flags() -> None:
     flags.DEFINE_string("reason", "", "revoke: a word for the record")
     flags.DEFINE_boolean("authority", False, "rotate: a new intermediate authority too")
     flags.DEFINE_string("root_dir", None, "rotate --authority: folder with the root's key")
-    flags.DEFINE_float("valid_days", 90.0, "sign: days until the approval ends")
+    flags.DEFINE_float("valid_days", DEFAULT_LIFE.days, "sign: days until the approval ends")
     flags.DEFINE_string(
         "manifest_key", None, "sign: the key; by default <dir>/signing/manifest.key"
     )

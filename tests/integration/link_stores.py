@@ -20,6 +20,7 @@ from tff_retail.transport.link_hello import Hello
 from tff_retail.transport.link_server import LinkServer, StoreLink
 from tff_retail.transport.loop_thread import LoopThread
 from tff_retail.transport.peer_certificate import store_uri
+from tff_retail.transport.private_key import key_pem, make_certificate_key
 from tff_retail.transport.proxy_settings import ProxySettings
 from tff_retail.transport.reconnect_delays import ReconnectDelays
 from tff_retail.transport.tls import ClientTls, ServerTls
@@ -28,24 +29,15 @@ TIMEOUT_S = 20.0
 HELLO = Hello(software="0.1.0", tensorflow="2.14.1", python="3.11.7")
 
 
-def _key() -> ec.EllipticCurvePrivateKey:
-    return ec.generate_private_key(ec.SECP256R1())
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-
-
 class Chain:
     """A root, an intermediate, and whatever certificates a test needs."""
 
     def __init__(self):
         self.now = datetime.datetime.now(datetime.UTC)
-        root, key = Authority.make_root(_key(), self.now - datetime.timedelta(days=400)), _key()
+        root, key = (
+            Authority.make_root(make_certificate_key(), self.now - datetime.timedelta(days=400)),
+            make_certificate_key(),
+        )
         certificate = root.issue_intermediate(
             key.public_key(), self.now - datetime.timedelta(days=399)
         )
@@ -54,22 +46,22 @@ class Chain:
 
     def server_tls(self, *, hosts=("localhost",), days=0) -> ServerTls:
         """A server's certificate, issued `days` from now."""
-        key, when = _key(), self.now + datetime.timedelta(days=days)
+        key, when = make_certificate_key(), self.now + datetime.timedelta(days=days)
         certificate = self._intermediate.issue_server(key.public_key(), hosts, when)
-        return ServerTls(_pem(key), self._chain(certificate), self.root)
+        return ServerTls(key_pem(key), self._chain(certificate), self.root)
 
     def store_tls(self, name="store-001", *, days=0, root=None) -> ClientTls:
         """A store's certificate, issued `days` from now."""
-        key, when = _key(), self.now + datetime.timedelta(days=days)
+        key, when = make_certificate_key(), self.now + datetime.timedelta(days=days)
         certificate = self._intermediate.issue_store(key.public_key(), name, when)
-        return ClientTls(_pem(key), self._chain(certificate), root or self.root)
+        return ClientTls(key_pem(key), self._chain(certificate), root or self.root)
 
     def forged_tls(self, name: str, signer: ClientTls) -> ClientTls:
         """A store's certificate that another store has signed with its own."""
         own = x509.load_pem_x509_certificates(signer.chain)
         signing = serialization.load_pem_private_key(signer.key, None)
         assert isinstance(signing, ec.EllipticCurvePrivateKey)
-        key, now = _key(), datetime.datetime.now(datetime.UTC)
+        key, now = make_certificate_key(), datetime.datetime.now(datetime.UTC)
         forged = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
@@ -81,7 +73,7 @@ class Chain:
             .add_extension(x509.SubjectAlternativeName([store_uri(name)]), critical=False)
             .sign(signing, hashes.SHA256())
         )
-        return ClientTls(_pem(key), certificate_pem(forged, *own), self.root)
+        return ClientTls(key_pem(key), certificate_pem(forged, *own), self.root)
 
     def _chain(self, certificate):
         return certificate_pem(certificate, self._intermediate.certificate)

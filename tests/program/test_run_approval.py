@@ -9,7 +9,7 @@ from tests.transport.small_fleet import DAY, SmallFleet
 from tff_retail.config import DataConfig, RunConfig
 from tff_retail.program.run_approval import NotApproved, approve_run
 from tff_retail.program.run_directory import RunDirectory
-from tff_retail.transport.run_signing import read_manifest_key, sign_run
+from tff_retail.transport.run_signing import DEFAULT_LIFE, read_manifest_key, sign_run
 from tff_retail.transport.signed_manifest import verify_manifest
 
 MANIFEST = {"labels": ["red"], "roles": {}}
@@ -56,6 +56,8 @@ def test_who_holds_the_key_signs_at_once(fleet, directory):
     )
     assert (verified.manifest, verified.run) == (MANIFEST, "run")
     assert said == []
+    # As long as `fleet sign` says: a shorter approval would be refused as a replay of that one.
+    assert abs(verified.expires - fleet.clock() - DEFAULT_LIFE) < datetime.timedelta(minutes=5)
 
 
 def test_what_was_signed_elsewhere_is_taken(fleet, directory):

@@ -4,7 +4,6 @@ The coordinator need not hold that key: it waits while `python -m tff_retail.fle
 `<run>/manifest.signed.json`, which whoever approves of the run calls.
 """
 
-import datetime
 import pathlib
 import time
 from collections.abc import Callable
@@ -17,12 +16,14 @@ from tff_retail.program.run_directory import RunDirectory
 from tff_retail.transport.fleet_folder import FleetFolder
 from tff_retail.transport.pass_phrase import present_pass_phrase
 from tff_retail.transport.private_key import is_encrypted
-from tff_retail.transport.run_signing import read_manifest_key, run_name, sign_run
+from tff_retail.transport.run_signing import (
+    DEFAULT_LIFE,
+    read_manifest_key,
+    run_name,
+    sign_run,
+)
 from tff_retail.transport.signed_manifest import ManifestRefused, verify_manifest
 
-# How long a run that signs itself may take: as long as `fleet sign` gives it by default, since a
-# store takes no manifest of a run that ends before one it has seen.
-_LIFE = datetime.timedelta(days=90)
 _LOOK_EVERY_S = 0.5
 
 
@@ -53,7 +54,7 @@ def approve_run(
     """
     signed = _signed(directory, folder)
     if signed is None and key is not None:
-        expires = folder.clock() + _LIFE
+        expires = folder.clock() + DEFAULT_LIFE
         sign_run(directory.path, key=key, chain_id=folder.chain_id, expires=expires)
         signed = _signed(directory, folder)
     command = f"python -m tff_retail.fleet sign {directory.path} --dir={folder.path}"

@@ -10,6 +10,10 @@ from tff_retail.transport.private_file import write_private_file
 from tff_retail.transport.private_key import read_private_key
 from tff_retail.transport.signed_manifest import sign_manifest
 
+# How long an approval holds where nobody says otherwise. One length for all who sign runs: a store
+# takes no manifest of a run that ends before one it has seen.
+DEFAULT_LIFE = datetime.timedelta(days=90)
+
 
 def read_manifest_key(
     path: pathlib.Path, pass_phrase: bytes | None = None
