@@ -12,6 +12,7 @@ from PIL import Image
 from tests.colour_run import LABELS, MODEL, colour_images, colour_weights, make_colour_run
 from tff_retail.config import ConfigurationError
 from tff_retail.learning.models.keras_model import build_keras_model
+from tff_retail.program.model_folder import read_description
 from tff_retail.program.released_model import (
     load_released_model,
     rebuild_keras_model,
@@ -214,3 +215,9 @@ def test_other_programs_get_the_same_from_the_saved_model(run):
         served(images=tf.constant(images))["probabilities"],
         atol=1e-6,
     )
+
+
+def test_a_description_nested_without_end_is_one_sentence(tmp_path):
+    (tmp_path / "model.json").write_text("[" * 100_000)
+    with pytest.raises(ConfigurationError, match="--model must be a whole model folder"):
+        read_description(tmp_path)

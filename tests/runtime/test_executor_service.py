@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow_federated as tff
-from tensorflow_federated.proto.v0 import computation_pb2, executor_pb2
+from tensorflow_federated.proto.v0 import array_pb2, computation_pb2, executor_pb2
 
 from tests.runtime.executor_requests import (
     WEIGHTS,
@@ -25,7 +25,9 @@ from tff_retail.runtime.executor_service import ExecutorService
 from tff_retail.runtime.kept_results import KeptResults
 from tff_retail.runtime.round_form import compile_part
 from tff_retail.runtime.value_decoding import decode_tree
+from tff_retail.runtime.value_encoding import encode_create_value_request
 from tff_retail.runtime.value_tree import Struct, leaves_of_tree
+from tff_retail.runtime.varint import encode_varint
 from tff_retail.runtime.work_desk import WorkDesk
 
 INVALID, DENIED = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.PERMISSION_DENIED
@@ -385,6 +387,25 @@ def test_structs_of_one_struct_again_and_again_are_refused(caller):
         value.struct.element.add()
     with refused(EXHAUSTED, "found 20000"):
         caller.create(value)
+
+
+def test_structs_of_nothing_count(caller):
+    many = caller.struct(*[caller.struct()] * 5_000)
+    with refused(EXHAUSTED, "a struct may hold 10000 values"):
+        caller.struct(many, many, many)
+
+
+def test_numbers_that_no_array_takes_are_refused(caller):
+    """They would be the next array's."""
+    good = b"".join(encode_create_value_request(np.int32(1), caller.executor.id))
+    array = executor_pb2.CreateValueRequest.FromString(good).value.array
+    assert array.WhichOneof("kind") == "int32_list"
+    array = array_pb2.Array(content=bytes(5000)).SerializeToString() + array.SerializeToString()
+    field = b"\x32" + encode_varint(len(array)) + array
+    request = executor_pb2.CreateValueRequest(executor=caller.executor).SerializeToString()
+    request += b"\x0a" + encode_varint(len(field)) + field
+    with refused(INVALID, "the numbers of its arrays and no others"):
+        caller.send("CreateValue", request, executor_pb2.CreateValueResponse)
 
 
 @pytest.mark.parametrize("method", ["CreateStruct", "CreateValue"])

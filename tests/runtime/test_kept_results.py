@@ -99,3 +99,10 @@ def test_half_a_file_is_removed_at_the_start(make, tmp_path):
     half.write_bytes(b"o")
     make()
     assert not half.exists()
+
+
+def test_a_folder_where_half_a_file_may_be_harms_nothing(make, tmp_path):
+    (tmp_path / "results" / "a" / "b.tmp").mkdir(parents=True)
+    kept = make()
+    kept.keep(FIRST, [b"one"])
+    assert b"".join(kept.find(FIRST)) == b"one"
