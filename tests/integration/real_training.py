@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psutil
+import pytest
 
 from tests.colour_run import COLOURS, write_photographs
 from tests.integration.front_door import FrontDoor
@@ -133,6 +134,15 @@ def real_chain(path: pathlib.Path) -> Iterator[RealChain]:
     """A chain; its processes end with the block."""
     with contextlib.ExitStack() as ending:
         yield RealChain(path, ending)
+
+
+@contextlib.contextmanager
+def chain_at_work(folders: pytest.TempPathFactory, name: str) -> Iterator[RealChain]:
+    """A chain whose stores have trained once: they have what the manifest names from then on."""
+    with real_chain(folders.mktemp(name)) as chain:
+        with training(chain, folders.mktemp("first") / "run") as first:
+            assert first.wait() == 0, first.said()
+        yield chain
 
 
 class Coordinator:

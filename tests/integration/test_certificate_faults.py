@@ -10,8 +10,8 @@ import pytest
 from tests.integration.real_training import (
     NAMES,
     RealChain,
+    chain_at_work,
     coordinator,
-    real_chain,
     require_same,
     training,
 )
@@ -31,9 +31,7 @@ _SHORT_LIFE = datetime.timedelta(seconds=30)
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory) -> Iterator[RealChain]:
-    with real_chain(tmp_path_factory.mktemp("renewing chain")) as chain:
-        with training(chain, tmp_path_factory.mktemp("first") / "run") as first:
-            assert first.wait() == 0, first.said()
+    with chain_at_work(tmp_path_factory, "renewing chain") as chain:
         yield chain
 
 

@@ -18,8 +18,8 @@ from tests.integration.real_training import (
     Coordinator,
     RealChain,
     RealStore,
+    chain_at_work,
     coordinator,
-    real_chain,
     require_same,
     training,
 )
@@ -35,10 +35,7 @@ _ALL = {"min_stores": len(NAMES)}
 
 @pytest.fixture(scope="module")
 def chain(tmp_path_factory) -> Iterator[RealChain]:
-    """Its stores have been at work: from then on they have what the manifest names."""
-    with real_chain(tmp_path_factory.mktemp("faulty chain")) as chain:
-        with training(chain, tmp_path_factory.mktemp("first") / "run") as first:
-            assert first.wait() == 0, first.said()
+    with chain_at_work(tmp_path_factory, "faulty chain") as chain:
         yield chain
 
 
